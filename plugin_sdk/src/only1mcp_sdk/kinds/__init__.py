@@ -1,0 +1,30 @@
+"""The extension kinds: one Protocol each, one file each. The docstrings are the contract."""
+
+from only1mcp_sdk.kinds.authenticator import Authenticator
+from only1mcp_sdk.kinds.balancer import Balancer, Candidate
+from only1mcp_sdk.kinds.connector import Connection, Connector, Inbox
+from only1mcp_sdk.kinds.filter import Filter, Place
+from only1mcp_sdk.kinds.listener import Answer, Channel, Conversation, Gate, Listener, Posting
+from only1mcp_sdk.kinds.secret import Secret
+from only1mcp_sdk.kinds.transform import Entry, EntryKind, Transform
+
+__all__ = [
+    "Answer",
+    "Authenticator",
+    "Balancer",
+    "Candidate",
+    "Channel",
+    "Connection",
+    "Connector",
+    "Conversation",
+    "Entry",
+    "EntryKind",
+    "Filter",
+    "Gate",
+    "Inbox",
+    "Listener",
+    "Place",
+    "Posting",
+    "Secret",
+    "Transform",
+]

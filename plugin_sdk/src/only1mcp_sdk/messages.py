@@ -1,0 +1,231 @@
+"""What travels: callers, exchanges and their outcomes.
+
+JSON values that nobody has to change travel as `Raw`: the very bytes that were received. Decode one only to look
+at it, and replace it only to change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Raw, Struct
+
+Era: TypeAlias = Literal["legacy", "modern"]
+"""`legacy`: the revisions with an `initialize` handshake (2024-11-05 to 2025-11-25).
+`modern`: the stateless ones (2026-07-28)."""
+
+Members: TypeAlias = dict[str, Raw]
+"""A JSON object, split into its members, in their order."""
+
+
+class Principal(Struct, frozen=True):
+    """Who is calling. `id` is unique over all authenticators and is what everything is bound to."""
+
+    id: str
+    source: str = "none"
+    """The name of the authenticator that said so."""
+
+
+ANONYMOUS = Principal("anonymous")
+
+
+class Arrival(Struct, frozen=True):
+    """How a message came in, as far as the transport knows."""
+
+    transport: str
+    profile: str = "default"
+    headers: Mapping[str, str] = {}
+    """HTTP header fields, names in lower case."""
+    peer: str = ""
+    local: bool = False
+    """The peer is the very process that started this gateway: nobody asks it for credentials."""
+
+
+class Capabilities(Struct, frozen=True):
+    """What a client declared it can do for servers."""
+
+    raw: Raw = Raw(b"{}")
+    asks: frozenset[str] = frozenset()
+    """The capabilities a server may put questions by: of `sampling`, `elicitation`, `roots`."""
+    details: frozenset[str] = frozenset()
+    """`capability.member` of those, e.g. `elicitation.url`, `sampling.tools`."""
+
+    @property
+    def group(self) -> str:
+        """A stable name of `asks`, e.g. `elicitation+roots`, or `bare`."""
+        return "+".join(sorted(self.asks)) or "bare"
+
+
+class Caller(Struct, frozen=True):
+    """Who sent a request and what they can take."""
+
+    principal: Principal
+    era: Era
+    revision: str
+    profile: str
+    capabilities: Capabilities
+    client_info: Raw = Raw(b"")
+    session: str = ""
+    """The gateway's own id of the legacy session; empty for modern callers."""
+
+
+class Notification(Struct, frozen=True):
+    """A message that expects no answer."""
+
+    method: str
+    params: Raw = Raw(b"")
+
+
+class Result(Struct, frozen=True):
+    """A JSON-RPC result, as raw JSON, and the era it was written in."""
+
+    raw: bytes
+    era: Era
+
+
+class Failure(Struct, frozen=True):
+    """A JSON-RPC error. `raw` is the whole error object, unknown members included."""
+
+    code: int
+    message: str
+    raw: bytes
+
+    @staticmethod
+    def of(code: int, message: str, data: Any = msgspec.UNSET) -> Failure:
+        """An error of our own. `data` is any value msgspec can encode."""
+        error: dict[str, Any] = {"code": code, "message": message}
+        if data is not msgspec.UNSET:
+            error["data"] = data
+        return Failure(code, message, msgspec.json.encode(error))
+
+
+class Question(Struct, frozen=True):
+    """Something a server wants from the client: `elicitation/create`, `sampling/createMessage`, `roots/list`."""
+
+    method: str
+    params: Raw = Raw(b"")
+
+
+class InputRequired(Struct, frozen=True):
+    """The exchange can't go on before the client has answered. `state` names what waits (opaque to clients)."""
+
+    questions: dict[str, Question]
+    state: str | None = None
+    raw: bytes = b""
+    """The server's own result, where a modern server asked."""
+
+
+Outcome: TypeAlias = Result | Failure | InputRequired
+Done: TypeAlias = Callable[[Outcome], None]
+
+
+class Exchange:
+    """One client request on its way through the gateway.
+
+    `params` holds the request's members as the client sent them; `arguments` is decoded on demand. `emit` sends a
+    notification to the client on this request's own stream. `cancelled` turns true when the client gave up; then
+    nothing more reaches it, and whoever works for the exchange is told through `on_cancel`.
+    """
+
+    __slots__ = (
+        "_arguments",
+        "answers",
+        "caller",
+        "cancelled",
+        "deadline",
+        "emit",
+        "endpoint",
+        "log_level",
+        "meta",
+        "method",
+        "name",
+        "on_cancel",
+        "params",
+        "progress_token",
+        "server",
+        "state",
+        "target",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        params: Members | None,
+        meta: Members,
+        caller: Caller,
+        emit: Callable[[Notification], None],
+    ) -> None:
+        self.method = method
+        self.params = params
+        self.meta = meta
+        self.caller = caller
+        self.emit = emit
+        self.name = ""
+        """What the client asked for by name or URI; empty where the method has none."""
+        self.server = ""
+        """The configured server this exchange goes to; empty before routing."""
+        self.target = ""
+        """`name` in that server's own words."""
+        self.endpoint = ""
+        """The replica that was picked; empty before balancing."""
+        self.progress_token: Raw | None = meta.get("progressToken")
+        self.log_level: str | None = None
+        self.deadline: float | None = None
+        """On `Context.clock.monotonic()`."""
+        self.answers: Members | None = None
+        """A retry's answers to the questions of an earlier round."""
+        self.state: str | None = None
+        """A retry's request state, as the client returned it."""
+        self.cancelled = False
+        self.on_cancel: Callable[[str], None] | None = None
+        self._arguments: Any = msgspec.UNSET
+
+    @property
+    def arguments(self) -> Any:
+        """The decoded `arguments` of a call. From the first look on, what was looked at is what is forwarded:
+        the re-encoded value goes out, never bytes that might read differently elsewhere.
+
+        Raises `DuplicateMember` when an object in it names a member twice.
+        """
+        if self._arguments is msgspec.UNSET:
+            raw = self.params.get("arguments") if self.params else None
+            self.arguments = {} if raw is None else decode_strictly(raw)
+        return self._arguments
+
+    @arguments.setter
+    def arguments(self, value: Any) -> None:
+        self._arguments = value
+        self.params = {**(self.params or {}), "arguments": Raw(msgspec.json.encode(value))}
+
+    def cancel(self, reason: str = "") -> None:
+        """The client gave up. Harmless after the end, and when repeated."""
+        if self.cancelled:
+            return
+        self.cancelled = True
+        if self.on_cancel is not None:
+            self.on_cancel(reason)
+
+
+Handler: TypeAlias = Callable[[Exchange, Done], None]
+"""Serves an exchange and calls `done` once, now or later, from the event loop's thread."""
+
+
+class DuplicateMember(ValueError):
+    """A JSON object names the same member twice."""
+
+
+def decode_strictly(raw: bytes) -> Any:
+    """Decode JSON, refusing objects with duplicate members."""
+    import json
+
+    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        if len(members) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise DuplicateMember(f"duplicate member {twice!r}")
+        return members
+
+    return json.loads(raw, object_pairs_hook=no_duplicates)
