@@ -42,6 +42,7 @@ class Offer(Generic[KindT]):
     name: str
     config: type[PluginConfig]
     open: Callable[[Any, Context], AbstractAsyncContextManager[KindT]]
+    aliases: tuple[str, ...] = ()
     inline: bool = False
 
 
@@ -50,6 +51,7 @@ def offer(
     config: type[ConfigT],
     open: Callable[[ConfigT, Context], AbstractAsyncContextManager[Component]],
     *,
+    aliases: tuple[str, ...] = (),
     inline: bool = False,
 ) -> Offer[Component]:
     """Offer a component under `name`, the word that configuration files give after `use:`.
@@ -58,7 +60,8 @@ def offer(
     leaving it stops and cleans up, also when a later component failed to open. Import heavy libraries inside
     `open`, not at module level.
 
+    `aliases` are other words a configuration may use for it, e.g. those of clients whose files get pasted in.
     `inline=True` (transforms only) lets a user write the options of `config` straight into a server or a
     profile, without `use:`.
     """
-    return Offer(name=name, config=config, open=open, inline=inline)
+    return Offer(name=name, config=config, open=open, aliases=aliases, inline=inline)
