@@ -1,0 +1,1 @@
+"""The smallest useful Only1MCP plugin: a filter."""

@@ -1,0 +1,1 @@
+"""Which replica of a server takes a call."""

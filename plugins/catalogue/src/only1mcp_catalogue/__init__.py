@@ -1,0 +1,1 @@
+"""What a client sees of the servers' tools, prompts and resources."""

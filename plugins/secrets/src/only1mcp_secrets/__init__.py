@@ -1,0 +1,1 @@
+"""Secret sources for Only1MCP configuration."""

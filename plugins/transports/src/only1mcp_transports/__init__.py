@@ -1,0 +1,1 @@
+"""Stdio and HTTP, both ways."""
