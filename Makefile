@@ -1,0 +1,77 @@
+# Needs Python 3.11 or newer and make. Everything is installed into .venv, from the lock file.
+
+PYTHON ?= python3
+CONFIG ?= examples/quickstart.yaml
+
+VENV  := $(CURDIR)/.venv
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready
+NODE  := $(CURDIR)/.cache/node
+
+PROJECTS := $(wildcard pyproject.toml */pyproject.toml plugins/*/pyproject.toml examples/plugins/*/pyproject.toml)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint types contracts scenarios scenarios-tools bench soak docs-check wheels lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+
+setup: $(READY) ## install everything into .venv
+
+run: $(READY) ## serve examples/quickstart.yaml (CONFIG=... for another)
+	@PATH="$(BIN):$$PATH" $(BIN)/only1mcp start -c $(CONFIG)
+
+test: $(READY) ## the unit and integration tests
+	$(BIN)/python -m pytest tests --ignore=tests/scenarios --ignore=tests/bench --ignore=tests/soak
+
+lint: $(READY) ## style, formatting, and whether uv.lock is up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/uv lock --check --default-index https://pypi.org/simple
+
+types: $(READY) ## mypy, strict
+	$(BIN)/mypy
+
+contracts: $(READY) ## who may import whom
+	$(BIN)/lint-imports
+
+scenarios: $(READY) scenarios-tools ## real MCP servers and clients, end to end
+	PATH="$(BIN):$(NODE)/bin:$$PATH" $(BIN)/python -m pytest tests/scenarios
+
+scenarios-tools: $(NODE)/.ready ## Node and the npm programs that the scenarios use, into .cache
+
+bench: $(READY) ## what the gateway adds to a call, in microseconds
+	$(BIN)/python -m pytest tests/bench -s
+
+soak: $(READY) ## hours of traffic; looks for what grows
+	$(BIN)/python -m pytest tests/soak -s
+
+docs-check: $(READY) ## whether generated documentation matches the code
+	@if [ -f docs/generate.py ]; then $(BIN)/python docs/generate.py --check; else echo "no generated documentation yet"; fi
+
+wheels: $(READY) ## every distribution, into dist
+	rm -rf dist
+	$(BIN)/uv build --quiet --all-packages --wheel --out-dir dist
+	@ls dist
+
+lock: $(READY) ## bring uv.lock up to date with the pyproject files
+	$(BIN)/uv lock --default-index https://pypi.org/simple
+
+clean: ## remove all that is installed or built
+	rm -rf .venv .cache dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): uv.lock $(PROJECTS)
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Only1MCP needs Python 3.11 or newer; say which with make PYTHON=...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv sync --quiet --active --all-packages --frozen
+	@touch $@
+
+# npm itself may come with an older Node than the servers want, so Node is installed like the rest.
+$(NODE)/.ready: tests/tools/package.json tests/tools/package-lock.json
+	@mkdir -p $(NODE)
+	cp tests/tools/package.json tests/tools/package-lock.json $(NODE)/
+	npm ci --prefix $(NODE) --no-audit --no-fund --loglevel=error
+	ln -sfn node_modules/.bin $(NODE)/bin
+	@touch $@
