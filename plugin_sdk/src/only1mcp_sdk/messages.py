@@ -52,10 +52,8 @@ class Capabilities(Struct, frozen=True):
     details: frozenset[str] = frozenset()
     """`capability.member` of those, e.g. `elicitation.url`, `sampling.tools`."""
 
-    @property
-    def group(self) -> str:
-        """A stable name of `asks`, e.g. `elicitation+roots`, or `bare`."""
-        return "+".join(sorted(self.asks)) or "bare"
+    group: str = "bare"
+    """A stable name for clients that declared exactly this; `bare` for those that declared nothing."""
 
 
 class Caller(Struct, frozen=True):
@@ -144,6 +142,7 @@ class Exchange:
         "on_cancel",
         "params",
         "progress_token",
+        "refusals",
         "server",
         "state",
         "target",
@@ -176,6 +175,8 @@ class Exchange:
         """On `Context.clock.monotonic()`."""
         self.answers: Members | None = None
         """A retry's answers to the questions of an earlier round."""
+        self.refusals: Members | None = None
+        """A retry's errors in place of answers (only a legacy client can send them)."""
         self.state: str | None = None
         """A retry's request state, as the client returned it."""
         self.cancelled = False

@@ -1,0 +1,1 @@
+"""The gateway itself: routing, aggregation, sessions, links to servers. Opens no sockets: plugins do."""

@@ -1,0 +1,240 @@
+"""A call: the upstream half of an exchange.
+
+It holds the link and the upstream's id for as long as the server works, also while the server waits for the client:
+then the exchange ends with `InputRequired`, the call is parked, and a retry (a new exchange) rejoins it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Raw, Struct
+
+from only1mcp_kernel.gateway.link import Link
+from only1mcp_kernel.gateway.parking import Parking
+from only1mcp_kernel.gateway.request import read_error
+from only1mcp_kernel.protocol import bridge
+from only1mcp_kernel.protocol.modern import NAME_PARAM
+from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
+from only1mcp_kernel.wire.envelope import Envelope
+from only1mcp_kernel.wire.members import encode, quoted
+from only1mcp_sdk import Done, Exchange, Failure, InputRequired, Members, Notification, Outcome, Question, Result
+
+CANCELLED = Failure.of(-32603, "Request cancelled")
+
+
+class _ResultHead(Struct):
+    resultType: str = "complete"
+
+
+class _Asked(Struct):
+    method: str
+    params: Raw = Raw(b"")
+
+
+class _InputRequired(Struct):
+    inputRequests: dict[str, _Asked] = {}
+    requestState: str | None = None
+
+
+_head = msgspec.json.Decoder(_ResultHead).decode
+_input_required = msgspec.json.Decoder(_InputRequired).decode
+
+
+class Call:
+    """One request to a server on behalf of a client. A `Waiting` of its link."""
+
+    __slots__ = (
+        "_answered",
+        "_asked_at",
+        "_done",
+        "_id",
+        "_link",
+        "_on_end",
+        "_parking",
+        "_questions",
+        "_server",
+        "_timeout",
+        "_timer",
+        "exchange",
+        "seconds",
+    )
+
+    def __init__(
+        self,
+        server: str,
+        exchange: Exchange,
+        link: Link,
+        parking: Parking,
+        timeout: float,
+        on_end: Callable[[Call, Outcome], None],
+    ) -> None:
+        self.exchange = exchange
+        self.seconds = 0.0
+        """How long the server has worked, without the time spent waiting for the client."""
+        self._server = server
+        self._link = link
+        self._parking = parking
+        self._timeout = timeout
+        self._on_end = on_end
+        self._done: Done | None = None
+        self._id = link.next_id()
+        self._questions: dict[str, tuple[Raw, Question]] = {}
+        self._answered: Outcome | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._asked_at = 0.0
+
+    def start(self, done: Done) -> None:
+        """Send it."""
+        exchange, link = self.exchange, self._link
+        self._begin(exchange, done)
+        params = dict(exchange.params) if exchange.params else {}
+        member = NAME_PARAM.get(exchange.method)
+        if exchange.target != exchange.name and member is not None:
+            params[member] = quoted(exchange.target)
+        if link.era != exchange.caller.era and link.era == "legacy":
+            params.pop("inputResponses", None)
+            params.pop("requestState", None)
+        meta = exchange.meta
+        if exchange.progress_token is not None:
+            meta = {**meta, "progressToken": Raw(b"%d" % self._id)}
+        message, headers = link.dialect.request(
+            self._id, exchange.method, params, meta, exchange.caller.capabilities, exchange.log_level
+        )
+        link.send(self._id, message, headers, self)
+
+    def resume(self, exchange: Exchange, done: Done) -> None:
+        """A retry brings the client's answers. What it leaves unanswered is asked again; what nobody asked is
+        ignored."""
+        self._begin(exchange, done)
+        for key, answer in (exchange.answers or {}).items():
+            if key in self._questions:
+                id, _ = self._questions.pop(key)
+                self._link.reply(id, result=answer)
+        for key, error in (exchange.refusals or {}).items():
+            if key in self._questions:
+                id, _ = self._questions.pop(key)
+                self._link.reply(id, error=error)
+        if self._answered is not None:
+            self._end(self._answered)
+        elif self._questions:
+            self._park()
+
+    def _begin(self, exchange: Exchange, done: Done) -> None:
+        self.exchange = exchange
+        self._done = done
+        exchange.on_cancel = self.cancel
+        loop = asyncio.get_running_loop()
+        self._asked_at = time.monotonic()
+        if self._timeout:
+            self._timer = loop.call_later(self._timeout, self._time_out)
+
+    # -- from the link
+
+    def answered(self, message: Envelope) -> None:
+        if message.error:
+            failure = read_error(message.error)
+            caller = self.exchange.caller
+            outcome: Outcome = bridge.failure(failure, self.exchange.method, self._link.era, caller.revision)
+        else:
+            outcome = self._read_result(message.result)
+        self._end(outcome)
+
+    def _read_result(self, raw: Raw) -> Outcome:
+        if raw[:1] != b"{":
+            return self._failure("answered with a result that is no object")
+        if self._link.era == "legacy":
+            return Result(raw, "legacy")
+        try:
+            if _head(raw).resultType != "input_required":
+                return Result(raw, "modern")
+            asked = _input_required(raw)
+        except msgspec.DecodeError as error:
+            return self._failure(f"answered with a malformed result: {error}")
+        questions = {key: Question(one.method, one.params) for key, one in asked.inputRequests.items()}
+        return InputRequired(questions, asked.requestState, raw)
+
+    def lost(self, problem: str) -> None:
+        self._end(self._failure(problem))
+
+    def notified(self, message: Envelope, params: Members) -> None:
+        if message.method == "notifications/progress":
+            if self.exchange.progress_token is None:
+                return
+            params["progressToken"] = self.exchange.progress_token
+            self.exchange.emit(Notification(message.method, Raw(encode(params))))
+            return
+        if message.method == "notifications/message" and self.exchange.caller.era == "modern":
+            if self.exchange.log_level is None:
+                return
+        self.exchange.emit(Notification(message.method, message.params))
+
+    def asked(self, id: Raw, question: Question) -> None:
+        """The server asks the client something before it can go on."""
+        first = not self._questions
+        key = f"{question.method.partition('/')[0]}-{id.decode().strip(chr(34))}"
+        self._questions[key] = (id, question)
+        if first and self._done is not None:
+            # Give a server that asks several things at once the time to do so.
+            asyncio.get_running_loop().call_soon(self._park)
+
+    def withdrew(self, id: Raw) -> bool:
+        """The server no longer wants an answer to this question, if it was one of this call's."""
+        for key, (asked, _) in self._questions.items():
+            if asked == id:
+                del self._questions[key]
+                return True
+        return False
+
+    # -- ends
+
+    def cancel(self, reason: str) -> None:
+        """The client gave up, or nobody came back."""
+        self._link.cancel(self._id, reason)
+        self._parking.forget(self)
+        self._end(CANCELLED)
+
+    def _time_out(self) -> None:
+        self._link.cancel(self._id, "timed out")
+        self._end(self._failure(f"did not answer within {self._timeout:g} s"))
+
+    def _park(self) -> None:
+        if self._done is None or not self._questions:
+            return
+        state = self._parking.park(self)
+        if state is None:
+            self._link.cancel(self._id, "too many calls wait for this client")
+            self._end(self._failure("asks for input, but too many calls already wait for this client"))
+            return
+        self._pause()
+        done, self._done = self._done, None
+        done(InputRequired({key: question for key, (_, question) in self._questions.items()}, state))
+
+    def _pause(self) -> None:
+        self.seconds += time.monotonic() - self._asked_at
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _end(self, outcome: Outcome) -> None:
+        if self._done is None:
+            if self._answered is None and self._on_end is not None:
+                self._answered = outcome  # the server went on without waiting: kept for the retry
+                self._on_end(self, outcome)
+            return
+        self._pause()
+        done, self._done = self._done, None
+        if self._answered is None:
+            self._answered = outcome
+            self._on_end(self, outcome)
+        done(outcome)
+
+    def _failure(self, problem: str) -> Failure:
+        return Failure.of(INTERNAL_ERROR, f'Server "{self._server}" {_verb(problem)}', {"server": self._server})
+
+
+def _verb(problem: str) -> str:
+    return problem if problem.startswith(("did not", "answered", "asks")) else f"failed: {problem}"

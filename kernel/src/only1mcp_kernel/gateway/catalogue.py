@@ -1,0 +1,161 @@
+"""What a server lists: fetched whole, kept raw, remembered over restarts.
+
+A catalogue belongs to a variant: the era the server is spoken to in and the group of capabilities declared to it,
+since servers list different things to different clients.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from only1mcp_kernel.gateway.link import Link
+from only1mcp_kernel.gateway.request import ServerError, ask
+from only1mcp_kernel.protocol.revisions import METHOD_NOT_FOUND
+from only1mcp_kernel.wire.members import encode, quoted, split, text
+from only1mcp_sdk import Capabilities, EntryKind, Era, Members
+
+MAX_PAGES = 1000
+MAX_ENTRIES = 20_000
+
+Variant = tuple[Era, str]
+
+
+class ListKind(Struct, frozen=True):
+    """One sort of list: how it is asked for and what identifies its entries."""
+
+    kind: EntryKind
+    method: str
+    member: str
+    identifier: str
+    capability: str
+
+
+LISTS = (
+    ListKind("tool", "tools/list", "tools", "name", "tools"),
+    ListKind("prompt", "prompts/list", "prompts", "name", "prompts"),
+    ListKind("resource", "resources/list", "resources", "uri", "resources"),
+    ListKind("template", "resources/templates/list", "resourceTemplates", "uriTemplate", "resources"),
+)
+BY_METHOD = {each.method: each for each in LISTS}
+
+
+class Catalogue(Struct):
+    """Everything a server lists to one variant of clients. Entries keep every member they came with."""
+
+    greeting: Members = {}
+    """The result of `server/discover` or `initialize`."""
+    entries: dict[EntryKind, list[Members]] = {}
+    extras: dict[EntryKind, Members] = {}
+    """Members of the list results beside the entries."""
+
+    def identifiers(self, kind: EntryKind) -> list[str]:
+        identifier = next(each.identifier for each in LISTS if each.kind == kind)
+        return [name for entry in self.entries.get(kind, []) if (name := text(entry.get(identifier))) is not None]
+
+
+def declared(greeting: Members) -> dict[str, Any]:
+    """The capabilities in a server's greeting."""
+    raw = greeting.get("capabilities")
+    value = msgspec.json.decode(raw) if raw else {}
+    return value if isinstance(value, dict) else {}
+
+
+async def fetch(link: Link, capabilities: Capabilities, timeout: float, log: logging.Logger) -> Catalogue:
+    """List everything the server declares. Lists it refuses are empty, and said in the log.
+
+    Raises `ConnectionLost`, or `TimeoutError` when one list takes longer than `timeout` seconds.
+    """
+    has = declared(link.greeting)
+    catalogue = Catalogue(greeting=link.greeting, entries={}, extras={})
+    for each in LISTS:
+        if each.capability not in has:
+            continue
+        try:
+            entries, extras = await _fetch_list(link, each, capabilities, timeout)
+        except ServerError as error:
+            if error.failure.code != METHOD_NOT_FOUND:
+                log.warning("%s was refused: %s", each.method, error)
+            continue
+        except ValueError as error:
+            log.warning("%s was answered with something else: %s", each.method, error)
+            continue
+        catalogue.entries[each.kind] = entries
+        catalogue.extras[each.kind] = extras
+    return catalogue
+
+
+async def _fetch_list(
+    link: Link, each: ListKind, capabilities: Capabilities, timeout: float
+) -> tuple[list[Members], Members]:
+    entries: list[Members] = []
+    first: Members | None = None
+    params: Members = {}
+    for _ in range(MAX_PAGES):
+        page = split(await ask(link, each.method, params, timeout, capabilities))
+        entries += [split(entry) for entry in msgspec.json.decode(page.pop(each.member, b"[]"), type=list[Raw])]
+        cursor = text(page.pop("nextCursor", None))
+        if first is None:
+            first = page
+        if cursor is None or len(entries) > MAX_ENTRIES:
+            break
+        params = {"cursor": quoted(cursor)}
+    return entries, first or {}
+
+
+class _Remembered(Struct):
+    variants: dict[str, Catalogue] = {}
+    wants_roots: bool = False
+
+
+class Memory:
+    """The last known catalogues of one server, in a file of the state directory."""
+
+    def __init__(self, directory: Path, server: str) -> None:
+        digest = hashlib.sha256(server.encode()).hexdigest()[:8]
+        self._path = directory / f"{server}-{digest}.json"
+        self._known = _Remembered()
+        try:
+            self._known = msgspec.json.decode(self._path.read_bytes(), type=_Remembered)
+        except FileNotFoundError:
+            pass
+        except (OSError, msgspec.DecodeError):
+            self._known = _Remembered()  # a damaged memory is only forgotten
+
+    @property
+    def wants_roots(self) -> bool:
+        return self._known.wants_roots
+
+    def note_roots(self) -> None:
+        if not self._known.wants_roots:
+            self._known.wants_roots = True
+            self._write()
+
+    def recall(self, variant: Variant) -> Catalogue | None:
+        return self._known.variants.get("/".join(variant))
+
+    def keep(self, variant: Variant, catalogue: Catalogue) -> None:
+        key = "/".join(variant)
+        if self._known.variants.get(key) != catalogue:
+            self._known.variants[key] = catalogue
+            self._write()
+
+    def all(self) -> list[Catalogue]:
+        """Every variant's catalogue, in an order that does not depend on which came first."""
+        return [self._known.variants[key] for key in sorted(self._known.variants)]
+
+    def identifiers(self, kind: EntryKind) -> list[str]:
+        """What the server is known to list to anybody, without repetition."""
+        return list(dict.fromkeys(name for each in self.all() for name in each.identifiers(kind)))
+
+    def _write(self) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = self._path.with_suffix(".new")
+        draft.write_bytes(encode(self._known))
+        os.replace(draft, self._path)

@@ -1,0 +1,327 @@
+"""An endpoint: one replica of a server, and its links.
+
+One link, the anchor, is kept open as long as the endpoint is configured: it shows whether the server is there, and
+comes back by itself. Other links open when a caller needs one that cannot be shared, and close when idle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import Literal, Protocol
+
+from msgspec import Raw, Struct
+
+from only1mcp_kernel.gateway.handshake import WrongEra, greet
+from only1mcp_kernel.gateway.link import Link
+from only1mcp_kernel.gateway.request import ServerError, ask
+from only1mcp_kernel.protocol.capabilities import EVERYTHING, read_client
+from only1mcp_kernel.protocol.revisions import LATEST_LEGACY, LATEST_MODERN
+from only1mcp_kernel.tasks import Tasks
+from only1mcp_kernel.wire.envelope import Envelope
+from only1mcp_sdk import (
+    ANONYMOUS,
+    Caller,
+    Capabilities,
+    ConnectFailed,
+    ConnectionLost,
+    Connector,
+    Era,
+    Members,
+    Only1McpError,
+    Question,
+)
+
+Isolation = Literal["auto", "shared", "principal", "session"]
+LinkKey = tuple[str, ...]
+
+FIRST_BACKOFF = 0.5
+MAX_BACKOFF = 30.0
+STEADY = 10.0
+"""A link that lived this many seconds was a success: the next failure starts at the first back-off again."""
+ERAS: tuple[Era, ...] = ("modern", "legacy")
+MAX_LINKS = 256
+"""Links per endpoint. More callers than that who cannot share are refused."""
+
+
+class Terms(Struct, frozen=True):
+    """How a server's endpoints are reached."""
+
+    era: Era | None
+    isolation: Isolation
+    connect_timeout: float
+    idle_stop: float
+
+
+class Owner(Protocol):
+    """The server an endpoint belongs to."""
+
+    def endpoint_up(self, endpoint: Endpoint) -> None: ...
+
+    def endpoint_down(self, endpoint: Endpoint, problem: str) -> None: ...
+
+    def asked(self, link: Link, id: Raw, question: Question, stream: int | None) -> None: ...
+
+    def withdrew(self, link: Link, id: Raw) -> None: ...
+
+    def notified(self, link: Link, message: Envelope, params: Members) -> None: ...
+
+
+class Endpoint:
+    """One replica. Implements `Candidate` for balancers and `Host` for its links."""
+
+    def __init__(
+        self,
+        key: str,
+        weight: int,
+        connector: Connector,
+        terms: Terms,
+        owner: Owner,
+        tasks: Tasks,
+        log: logging.Logger,
+    ) -> None:
+        self.key = key
+        self.weight = weight
+        self.in_flight = 0
+        self.up = False
+        self.tried = asyncio.Event()
+        """Set once the first attempt to reach it has ended, one way or the other."""
+        self.problem = "connecting"
+        self.speaks: dict[Era, bool] = {}
+        """What is known of the eras it speaks."""
+        self.wants_roots = False
+        """It asks clients for their roots: a link that could give them serves one session."""
+        self.connector = connector
+        self.anchor: Link | None = None
+        self._terms = terms
+        self._owner = owner
+        self._log = log
+        self._links: dict[LinkKey, list[Link]] = {}
+        self._opening: dict[tuple[LinkKey, str], asyncio.Task[Link | None]] = {}
+        self._attention = asyncio.Event()
+        self._tasks = tasks
+
+    # -- the anchor
+
+    async def supervise(self) -> None:
+        """Keep the anchor open, until cancelled."""
+        loop = asyncio.get_running_loop()
+        backoff = FIRST_BACKOFF
+        caller = anchor_caller("modern" if self._terms.era != "legacy" else "legacy")
+        while True:
+            began = loop.time()
+            try:
+                self.anchor = await self._lease(caller)
+            except Only1McpError as error:
+                problem = str(error)
+            else:
+                self.up, self.problem = True, ""
+                self._owner.endpoint_up(self)
+                self.tried.set()
+                problem = await self._watch(self.anchor)
+                self.anchor = None
+                if loop.time() - began > STEADY:
+                    backoff = FIRST_BACKOFF
+            self._log.warning("%s; next attempt in %.1f s", problem, backoff)
+            self.up, self.problem = False, problem
+            self._owner.endpoint_down(self, problem)
+            self.tried.set()
+            await asyncio.sleep(backoff * random.uniform(0.8, 1.2))
+            backoff = min(backoff * 2, MAX_BACKOFF)
+
+    async def _watch(self, link: Link) -> str:
+        """Wait until the link is gone. When requests get lost on a link that seems open, ask whether the server is
+        still there."""
+        while link.alive:
+            await self._attention.wait()
+            self._attention.clear()
+            if not link.alive:
+                break
+            try:
+                await ask(link, "ping" if link.era == "legacy" else "server/discover", {}, 5.0)
+            except ServerError:
+                continue
+            except (ConnectionLost, TimeoutError) as error:
+                await self._drop_all()
+                return str(error) or "the server does not answer"
+        return link.problem
+
+    async def _drop_all(self) -> None:
+        for links in list(self._links.values()):
+            for link in list(links):
+                await link.close()
+        self._links.clear()
+
+    # -- links
+
+    def ready(self, caller: Caller) -> Link | None:
+        """The open link this caller uses, if there is one."""
+        era = self.era_for(caller)
+        if era is None:
+            return None
+        mine = owner_name(caller)
+        for link in self._links.get(self._key(era, caller), ()):
+            if link.owner is None or link.owner == mine:
+                return link
+        return None
+
+    async def lease(self, caller: Caller) -> Link:
+        """The link this caller uses, opened where there is none. Raises `ConnectFailed`, at once while the endpoint
+        is known to be down."""
+        if self.tried.is_set() and not self.up:
+            raise ConnectFailed(self.problem)
+        return await self._lease(caller)
+
+    async def _lease(self, caller: Caller) -> Link:
+        while True:
+            link = self.ready(caller)
+            if link is not None:
+                return link
+            era = self.era_for(caller)
+            slot = (self._key(era or caller.era, caller), self._own(caller, caller.capabilities) or "")
+            task = self._opening.get(slot)
+            if task is None:
+                task = self._tasks.start(self._open(era, caller), f"connect {self.connector.target}")
+                self._opening[slot] = task
+                task.add_done_callback(lambda _, slot=slot: self._opening.pop(slot, None))
+            link = await asyncio.shield(task)
+            if link is not None and self.ready(caller) is link:
+                return link
+
+    async def _open(self, era: Era | None, caller: Caller) -> Link | None:
+        """Open a link; None when the server turned out not to speak `era`."""
+        if len(self.links) >= MAX_LINKS:
+            raise ConnectFailed(f"all {MAX_LINKS} links to {self.connector.target} are in use")
+        shared = self._terms.isolation == "shared"
+        capabilities = read_client(EVERYTHING) if shared else caller.capabilities
+        link = Link(self.connector, capabilities, self, self._log)
+        timeout = self._terms.connect_timeout
+        try:
+            try:
+                async with asyncio.timeout(timeout):
+                    await link.connect()
+            except TimeoutError:
+                raise ConnectFailed(f"could not connect within {timeout:g} s") from None
+            await greet(link, era, timeout)
+        except WrongEra as error:
+            await link.close()
+            if era is None or self._terms.era is not None:
+                raise ConnectFailed(str(error)) from None
+            self.speaks[era] = False
+            if not any(self.speaks.get(one, True) for one in ERAS):
+                self.speaks.clear()
+                raise ConnectFailed(f"the server speaks no revision known here: {error}") from None
+            return None
+        except BaseException:
+            await link.close()
+            raise
+        self.speaks[link.era] = True
+        if era is None and link.era == "legacy":
+            self.speaks["modern"] = False
+        link.owner = self._own(caller, capabilities)
+        link.used = asyncio.get_running_loop().time()
+        self._links.setdefault(self._key(link.era, caller), []).append(link)
+        return link
+
+    def era_for(self, caller: Caller) -> Era | None:
+        """The era to speak in with this caller; None while it has to be found out."""
+        if self._terms.era is not None:
+            return self._terms.era
+        if not self.speaks:
+            return None
+        if self.speaks.get(caller.era, True):
+            return caller.era
+        return "legacy" if caller.era == "modern" else "modern"
+
+    def _key(self, era: Era, caller: Caller) -> LinkKey:
+        isolation = self._terms.isolation
+        if era == "modern":
+            return ("modern",)
+        if isolation == "shared":
+            return ("legacy",)
+        if isolation == "session":
+            return ("legacy", owner_name(caller), caller.capabilities.group)
+        return ("legacy", caller.principal.id, caller.capabilities.group)
+
+    def _own(self, caller: Caller, capabilities: Capabilities) -> str | None:
+        """Whose a new link is from the start: a server known to ask for roots gets one link per session."""
+        if self.wants_roots and self._terms.isolation == "auto" and "roots" in capabilities.asks:
+            return owner_name(caller)
+        return None
+
+    def give_roots(self, link: Link, owner: str) -> None:
+        """The server was given somebody's roots over this link: from now on it is theirs."""
+        self.wants_roots = True
+        if link.owner is None and self._terms.isolation == "auto":
+            link.owner = owner
+
+    async def retire(self, now: float) -> None:
+        """Close links that nobody has used for a while."""
+        for links in list(self._links.values()):
+            for link in list(links):
+                idle = now - link.used > self._terms.idle_stop
+                if idle and link is not self.anchor and not link.waiting and not link.subscriptions:
+                    await self._discard(link)
+
+    async def release(self, owner: str) -> None:
+        """A session ended: close the links that were its own."""
+        for links in list(self._links.values()):
+            for link in list(links):
+                link.members.discard(owner)
+                if link.owner == owner and link is not self.anchor:
+                    await self._discard(link)
+
+    async def _discard(self, link: Link) -> None:
+        self._remove(link)
+        await link.close()
+
+    def _remove(self, link: Link) -> None:
+        for key, links in list(self._links.items()):
+            if link in links:
+                links.remove(link)
+                if not links:
+                    del self._links[key]
+
+    @property
+    def links(self) -> list[Link]:
+        return [link for links in self._links.values() for link in links]
+
+    async def close(self) -> None:
+        """Close every link; wait until all is gone."""
+        for task in list(self._opening.values()):
+            task.cancel()
+        await asyncio.gather(*self._opening.values(), return_exceptions=True)
+        links = self.links
+        self._links.clear()
+        await asyncio.gather(*(link.close() for link in links))
+
+    # -- from links
+
+    def link_asked(self, link: Link, id: Raw, question: Question, stream: int | None) -> None:
+        self._owner.asked(link, id, question, stream)
+
+    def link_withdrew(self, link: Link, id: Raw) -> None:
+        self._owner.withdrew(link, id)
+
+    def link_notified(self, link: Link, message: Envelope, params: Members) -> None:
+        self._owner.notified(link, message, params)
+
+    def link_closed(self, link: Link, problem: str) -> None:
+        self._remove(link)
+        self._log.info("a connection ended: %s", problem)
+        self._attention.set()
+        self._tasks.spawn(link.close(), f"close {self.connector.target}")
+
+    def link_failed(self, link: Link) -> None:
+        self._attention.set()
+
+
+def owner_name(caller: Caller) -> str:
+    """Who may own a link on this caller's behalf: the legacy session, else the principal."""
+    return caller.session or f"principal:{caller.principal.id}"
+
+
+def anchor_caller(era: Era) -> Caller:
+    """On whose behalf the gateway itself speaks to servers: a client of no abilities."""
+    return Caller(ANONYMOUS, era, LATEST_MODERN if era == "modern" else LATEST_LEGACY, "", Capabilities())

@@ -1,0 +1,259 @@
+"""A link: one open connection to an endpoint, spoken to in one era.
+
+A link is multiplexed: many requests are under way at once, matched by ids of the link's own. It takes messages apart
+and hands each to whom it belongs; what servers say unasked goes to its host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Raw
+
+from only1mcp_kernel.protocol import modern
+from only1mcp_kernel.protocol.revisions import LATEST_LEGACY
+from only1mcp_kernel.protocol.upstream import Dialect, LegacyDialect
+from only1mcp_kernel.wire import envelope as wire
+from only1mcp_kernel.wire.envelope import BadMessage, Envelope
+from only1mcp_kernel.wire.members import encode, split, text
+from only1mcp_sdk import Capabilities, Connection, Connector, Era, Members, Question
+
+if TYPE_CHECKING:
+    from only1mcp_kernel.gateway.watching import Watch
+
+
+UNASKED = frozenset(
+    {
+        "notifications/tools/list_changed",
+        "notifications/prompts/list_changed",
+        "notifications/resources/list_changed",
+        "notifications/resources/updated",
+    }
+)
+"""What a server tells everybody, on whichever stream it says it."""
+
+
+class Waiting(Protocol):
+    """Somebody who sent a request over a link. Exactly one of `answered` and `lost` is called, once."""
+
+    def answered(self, message: Envelope) -> None: ...
+
+    def lost(self, problem: str) -> None:
+        """There will be no answer; `problem` in words for people."""
+
+    def notified(self, message: Envelope, params: Members) -> None:
+        """A notification that belongs to this request."""
+
+
+class Host(Protocol):
+    """Whoever opened a link and hears what the server says unasked."""
+
+    def link_asked(self, link: Link, id: Raw, question: Question, stream: int | None) -> None: ...
+
+    def link_withdrew(self, link: Link, id: Raw) -> None:
+        """The server cancels a question of its own."""
+
+    def link_notified(self, link: Link, message: Envelope, params: Members) -> None: ...
+
+    def link_closed(self, link: Link, problem: str) -> None: ...
+
+    def link_failed(self, link: Link) -> None:
+        """A request was lost although the link is not closed: the endpoint may be gone."""
+
+
+class Link:
+    """One open connection. `owner` is the session (or principal) that alone may use it, once it has one."""
+
+    def __init__(self, connector: Connector, capabilities: Capabilities, host: Host, log: logging.Logger) -> None:
+        self.capabilities = capabilities
+        self.owner: str | None = None
+        self.alive = True
+        self.opener: str | None = None
+        """The legacy session the link was first used for."""
+        self.used = 0.0
+        """When it was last used, on the event loop's clock."""
+        self.waiting: dict[int, Waiting] = {}
+        self.members: set[str] = set()
+        """The legacy sessions that ever used this link."""
+        self.subscriptions: dict[str, set[str]] = {}
+        """Resource URI -> who wants to hear of it (a session's name, or a listen stream's)."""
+        self.dialect: Dialect = LegacyDialect(LATEST_LEGACY)
+        self.greeting: Members = {}
+        """What the server said of itself: the result of `server/discover` or `initialize`."""
+        self.watch: Watch | None = None
+        """The stream on which a modern server tells of changes."""
+        self._connector = connector
+        self._connection: Connection | None = None
+        self._host = host
+        self._log = log
+        self._ids = itertools.count(1)
+        self._gone = asyncio.Event()
+        self._complained = False
+        self.problem = ""
+
+    @property
+    def era(self) -> Era:
+        return self.dialect.era
+
+    async def connect(self) -> None:
+        """Open the connection. Raises `ConnectFailed`."""
+        self._connection = await self._connector.connect(self)
+
+    async def close(self) -> None:
+        """End the connection; whoever still waits learns that it is closed. Idempotent."""
+        self._fail("the connection was closed")
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def gone(self) -> str:
+        """Wait until the link is closed, from either side; say why."""
+        await self._gone.wait()
+        return self.problem
+
+    # -- towards the server
+
+    @property
+    def duplex(self) -> bool:
+        return self._connection is not None and self._connection.duplex
+
+    def next_id(self) -> int:
+        return next(self._ids)
+
+    def send(self, id: int, message: bytes, headers: Mapping[str, str], waiting: Waiting) -> None:
+        """Send a request made with an id of `next_id`."""
+        if not self.alive or self._connection is None:
+            waiting.lost(self.problem or "the connection is closed")
+            return
+        self.waiting[id] = waiting
+        self._connection.send(message, headers, id)
+
+    def notify(self, method: str, params: bytes = b"") -> None:
+        if not self.alive or self._connection is None:
+            return
+        message, headers = self.dialect.notification(method, params)
+        self._connection.send(message, headers, self.next_id())
+
+    def reply(self, id: Raw, *, result: bytes = b"", error: bytes = b"") -> None:
+        """Answer a question of the server, with either a result or an error object."""
+        if not self.alive or self._connection is None:
+            return
+        message = wire.error(id, error) if error else wire.response(id, result)
+        _, headers = self.dialect.notification("", b"")
+        self._connection.send(message, headers, self.next_id())
+
+    def cancel(self, id: int, reason: str) -> None:
+        """Tell the server that nobody wants the answer to this request any more; a late one is dropped."""
+        if self.waiting.pop(id, None) is None or not self.alive or self._connection is None:
+            return
+        if self.era == "modern" and not self._connection.duplex:
+            self._connection.abandon(id)
+            return
+        params: dict[str, object] = {"requestId": id}
+        if reason:
+            params["reason"] = reason
+        self.notify("notifications/cancelled", encode(params))
+
+    def listen(self) -> None:
+        """Open the stream on which a legacy server speaks unasked, where the transport has one."""
+        if self._connection is not None:
+            self._connection.listen(self.dialect.notification("", b"")[1])
+
+    # -- from the connection (only1mcp_sdk.Inbox)
+
+    def received(self, message: bytes, stream: int | None) -> None:
+        if not self.alive:
+            return
+        try:
+            read = wire.read(message)
+        except BadMessage as error:
+            self._complain(f"sent a message that is not JSON-RPC: {error.message}")
+            return
+        for one in read if isinstance(read, list) else (read,):
+            self._take(one, stream)
+
+    def ended(self, stream: int, problem: str) -> None:
+        waiting = self.waiting.pop(stream, None)
+        if waiting is not None:
+            waiting.lost(problem or "the answer ended without a result")
+            if self.alive:
+                self._host.link_failed(self)
+
+    def closed(self, problem: str) -> None:
+        if self.alive:
+            self._fail(problem)
+            self._host.link_closed(self, problem)
+
+    def _take(self, message: Envelope, stream: int | None) -> None:
+        if message.method:
+            try:
+                params = split(message.params) if message.params else {}
+            except ValueError as error:
+                self._complain(f"sent {message.method} with bad params: {error}")
+                return
+            if message.id:
+                self._question(message, stream)
+            else:
+                self._notification(message, params, stream)
+            return
+        try:
+            id = int(message.id)
+        except ValueError:
+            id = -1
+        if id == -1 and message.error and stream in self.waiting and message.id == wire.NO_ID:
+            id = stream or id  # an error about a message whose id the server could not read
+        waiting = self.waiting.pop(id, None)
+        if waiting is not None:
+            waiting.answered(message)
+
+    def _question(self, message: Envelope, stream: int | None) -> None:
+        if message.method == "ping":
+            self.reply(message.id, result=b"{}")
+            return
+        self._host.link_asked(self, message.id, Question(message.method, message.params), stream)
+
+    def _notification(self, message: Envelope, params: Members, stream: int | None) -> None:
+        if message.method == "notifications/cancelled":
+            if "requestId" in params:
+                self._host.link_withdrew(self, params["requestId"])
+            return
+        if message.method == "notifications/progress":
+            waiting = self._by_token(params.get("progressToken"))
+            if waiting is None:
+                return
+        else:
+            waiting = self._by_subscription(params)
+            if waiting is None and stream is not None and message.method not in UNASKED:
+                waiting = self.waiting.get(stream)
+        if waiting is not None:
+            waiting.notified(message, params)
+        else:
+            self._host.link_notified(self, message, params)
+
+    def _by_token(self, token: Raw | None) -> Waiting | None:
+        return self.waiting.get(int(token)) if token is not None and token.isdigit() else None
+
+    def _by_subscription(self, params: Members) -> Waiting | None:
+        if "_meta" not in params or modern.META.encode() not in params["_meta"]:
+            return None
+        id = split(params["_meta"]).get(modern.SUBSCRIPTION_ID, Raw(b""))
+        id_text = text(id) or id.decode()
+        return self.waiting.get(int(id_text)) if id_text.isdigit() else None
+
+    def _fail(self, problem: str) -> None:
+        if not self.alive:
+            return
+        self.alive = False
+        self.problem = problem
+        self._gone.set()
+        waiting, self.waiting = self.waiting, {}
+        for one in waiting.values():
+            one.lost(problem)
+
+    def _complain(self, problem: str) -> None:
+        if not self._complained:
+            self._complained = True
+            self._log.warning("%s (said once per connection)", problem)

@@ -1,0 +1,99 @@
+"""`subscriptions/listen`: the stream on which a modern client hears of changes (specification 2026-07-28)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from only1mcp_kernel.gateway.sinks import Sink
+from only1mcp_kernel.protocol.errors import Refused
+from only1mcp_kernel.protocol.modern import SUBSCRIPTION_ID
+from only1mcp_kernel.protocol.revisions import INVALID_PARAMS
+from only1mcp_kernel.wire import envelope as wire
+from only1mcp_kernel.wire.members import encode
+from only1mcp_sdk import Caller, Members
+
+MAX_URIS = 1000
+_LISTS = {
+    "toolsListChanged": "notifications/tools/list_changed",
+    "promptsListChanged": "notifications/prompts/list_changed",
+    "resourcesListChanged": "notifications/resources/list_changed",
+}
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """What a client wants to hear of."""
+
+    methods: frozenset[str]
+    uris: tuple[str, ...]
+
+
+def read_filter(params: Members) -> Filter:
+    """Read the request. Raises `Refused`."""
+    try:
+        wanted = msgspec.json.decode(params.get("notifications", Raw(b"null")), type=dict[str, Any])
+        uris = msgspec.convert(wanted.get("resourceSubscriptions", []), list[str])
+    except msgspec.ValidationError:
+        raise Refused(400, INVALID_PARAMS, "Invalid params: notifications must be a filter object") from None
+    if len(uris) > MAX_URIS:
+        raise Refused(400, INVALID_PARAMS, f"Invalid params: more than {MAX_URIS} resource subscriptions")
+    methods = frozenset(method for name, method in _LISTS.items() if wanted.get(name) is True)
+    return Filter(methods, tuple(dict.fromkeys(uris)))
+
+
+class Listening:
+    """One listen stream; also a `Posting`."""
+
+    def __init__(
+        self, name: str, id: Raw, caller: Caller, filter: Filter, sink: Sink, on_end: Callable[[Listening], None]
+    ) -> None:
+        self.name = name
+        self.caller = caller
+        self.filter = filter
+        self._id = id
+        self._sink = sink
+        self._on_end = on_end
+        self._ended = False
+        self._meta: dict[str, Any] = {"_meta": {SUBSCRIPTION_ID: Raw(bytes(id))}}
+
+    def acknowledge(self, uris: list[str]) -> None:
+        """The first message: what of the filter is honoured."""
+        honoured: dict[str, Any] = {
+            name: True for name, method in _LISTS.items() if method in self.filter.methods
+        }
+        if uris:
+            honoured["resourceSubscriptions"] = uris
+        params = encode({**self._meta, "notifications": honoured})
+        self._tell(wire.notification("notifications/subscriptions/acknowledged", params))
+
+    def list_changed(self, method: str) -> None:
+        if method in self.filter.methods:
+            self._tell(wire.notification(method, encode(self._meta)))
+
+    def updated(self, params: Members) -> None:
+        self._tell(wire.notification("notifications/resources/updated", encode({**params, **self._meta})))
+
+    def _tell(self, message: bytes) -> None:
+        if not self._ended:
+            self._sink.notify(message)
+
+    def disconnected(self) -> None:
+        self._end()
+
+    def cancel(self, reason: str) -> None:
+        """The client's `notifications/cancelled`, on transports that have it."""
+        self.finish()
+
+    def finish(self) -> None:
+        """End the stream gracefully: with the result of the listen request."""
+        if not self._ended:
+            self._sink.finish(wire.response(self._id, encode({"resultType": "complete", **self._meta})))
+            self._end()
+
+    def _end(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._on_end(self)

@@ -1,0 +1,72 @@
+"""The gateway's own requests to a server: sent over a link, awaited, bounded in time."""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec import Raw
+
+from only1mcp_kernel.gateway.link import Link
+from only1mcp_kernel.wire.envelope import Envelope
+from only1mcp_kernel.wire.members import split, text
+from only1mcp_sdk import Capabilities, ConnectionLost, Failure, Members
+
+
+class ServerError(Exception):
+    """The server answered with an error."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.message} ({failure.code})")
+        self.failure = failure
+
+
+class Awaited:
+    """A future for one answer; a `Waiting`."""
+
+    def __init__(self) -> None:
+        self.future: asyncio.Future[Raw] = asyncio.get_running_loop().create_future()
+
+    def answered(self, message: Envelope) -> None:
+        if self.future.done():
+            return
+        if message.error:
+            self.future.set_exception(ServerError(read_error(message.error)))
+        else:
+            self.future.set_result(message.result)
+
+    def lost(self, problem: str) -> None:
+        if not self.future.done():
+            self.future.set_exception(ConnectionLost(problem))
+
+    def notified(self, message: Envelope, params: Members) -> None:
+        """Nobody asked for progress."""
+
+
+async def ask(
+    link: Link, method: str, params: Members, timeout: float, capabilities: Capabilities | None = None
+) -> Raw:
+    """Send a request and await its result.
+
+    Raises `ServerError`, `ConnectionLost`, or `TimeoutError` after `timeout` seconds; the server is then told.
+    """
+    waiting = Awaited()
+    id = link.next_id()
+    message, headers = link.dialect.request(id, method, params, {}, capabilities or link.capabilities)
+    link.send(id, message, headers, waiting)
+    try:
+        async with asyncio.timeout(timeout):
+            return await waiting.future
+    except (TimeoutError, asyncio.CancelledError):
+        link.cancel(id, "timed out")
+        raise
+
+
+def read_error(raw: Raw) -> Failure:
+    """An error object of a server, which may be anything."""
+    try:
+        members = split(raw)
+        code = int(members.get("code", b"0"))
+        message = text(members.get("message")) or ""
+    except ValueError:
+        return Failure.of(-32603, "The server answered with a malformed error")
+    return Failure(code, message, bytes(raw))

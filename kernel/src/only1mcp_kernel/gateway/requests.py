@@ -1,0 +1,250 @@
+"""A client's request, from its arrival to its answer, in each era.
+
+Both turn it into an exchange and its outcome into an answer. They differ in questions: a modern client gets them as
+the result and comes back with a new request; a legacy client is asked on the open stream, and the request is
+re-entered here with its answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from msgspec import Raw
+
+from only1mcp_kernel.gateway.sessions import Session
+from only1mcp_kernel.gateway.sinks import Sink
+from only1mcp_kernel.protocol import bridge, legacy, modern
+from only1mcp_kernel.protocol.capabilities import may_ask
+from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
+from only1mcp_kernel.wire import envelope as wire
+from only1mcp_kernel.wire.envelope import Envelope
+from only1mcp_kernel.wire.members import encode, quoted, split, text
+from only1mcp_sdk import (
+    Caller,
+    Exchange,
+    Failure,
+    Handler,
+    InputRequired,
+    Members,
+    Notification,
+    Outcome,
+    Question,
+    Result,
+)
+
+MAX_ROUNDS = 10
+ANSWER_SECONDS = 600.0
+"""How long a legacy client may think about a question."""
+
+
+class ModernRequest:
+    """A stateless request; also a `Posting`."""
+
+    __slots__ = ("_exchange", "_finished", "_id", "_on_end", "_sink")
+
+    def __init__(
+        self, id: Raw, sink: Sink, exchange_of: Callable[[ModernRequest], Exchange], on_end: Callable[[], None]
+    ) -> None:
+        self._id = id
+        self._sink = sink
+        self._finished = False
+        self._on_end = on_end
+        self._exchange = exchange_of(self)
+
+    def start(self, handler: Handler) -> None:
+        handler(self._exchange, self._done)
+
+    def emit(self, notification: Notification) -> None:
+        if not self._finished and not self._exchange.cancelled:
+            self._sink.notify(wire.notification(notification.method, notification.params))
+
+    def disconnected(self) -> None:
+        """Closing the stream is the cancellation (specification 2026-07-28, basic/utilities/cancellation)."""
+        if not self._finished:
+            self._exchange.cancel("the client closed the stream")
+
+    def cancel(self, reason: str) -> None:
+        if not self._finished:
+            self._exchange.cancel(reason)
+
+    def _done(self, outcome: Outcome) -> None:
+        if self._finished:
+            return
+        self._finished = True
+        self._on_end()
+        if self._exchange.cancelled:
+            self._sink.finish()
+        elif isinstance(outcome, Result):
+            self._sink.finish(wire.response(self._id, modern.write_result(self._exchange.method, outcome)))
+        elif isinstance(outcome, InputRequired):
+            self._sink.finish(wire.response(self._id, modern.write_input_required(outcome)))
+        else:
+            self._sink.finish(wire.error(self._id, outcome.raw), modern.status_of(outcome))
+
+
+class LegacyRequest:
+    """A request within a session; also a `Posting`."""
+
+    def __init__(self, session: Session, message: Envelope, params: Members, meta: Members, sink: Sink) -> None:
+        self.sink = sink
+        self._session = session
+        self._id = bytes(message.id)
+        self._method = message.method
+        self._params = params if message.params else None
+        self._meta = meta
+        self._handler: Handler
+        self._rounds = 0
+        self._finished = False
+        self._round: _Round | None = None
+        self._exchange = self._new_exchange()
+
+    def start(self, handler: Handler) -> None:
+        self._handler = handler
+        self._session.requests[self._id] = self
+        handler(self._exchange, self._done)
+
+    def disconnected(self) -> None:
+        """A closed connection is no cancellation in this era: the client says so when it means it."""
+
+    def cancel(self, reason: str) -> None:
+        if self._finished:
+            return
+        if self._round is not None:
+            self._round.withdraw()
+            self._round = None
+        self._exchange.cancel(reason)
+        self._finish(b"")
+
+    def emit(self, notification: Notification) -> None:
+        if self._finished:
+            return
+        if notification.method == "notifications/message":
+            level = text(split(notification.params).get("level")) or "info"
+            if not legacy.wants(level, self._session.log_level):
+                return
+        self.sink.notify(wire.notification(notification.method, notification.params))
+
+    def _new_exchange(self) -> Exchange:
+        return Exchange(self._method, self._params, self._meta, self._session.caller, self.emit)
+
+    def _done(self, outcome: Outcome) -> None:
+        if self._finished:
+            return
+        if isinstance(outcome, Result):
+            self._finish(wire.response(self._id, legacy.write_result(outcome)))
+        elif isinstance(outcome, Failure):
+            self._finish(wire.error(self._id, outcome.raw))
+        elif self._rounds == MAX_ROUNDS:
+            self._exchange.cancel("too many rounds of questions")
+            failure = Failure.of(INTERNAL_ERROR, f"The server asked for input more than {MAX_ROUNDS} times")
+            self._finish(wire.error(self._id, failure.raw))
+        else:
+            self._rounds += 1
+            self._round = _Round(self._session, self.sink, outcome, self._reenter)
+            self._round.ask()
+
+    def _reenter(self, asked: InputRequired, answers: Members, refusals: Members) -> None:
+        self._round = None
+        exchange = self._new_exchange()
+        exchange.answers, exchange.refusals, exchange.state = answers, refusals, asked.state
+        if asked.raw:
+            failed = next(iter(refusals.values()), None)
+            if failed is not None:  # a modern server has no way to be told: the exchange ends with it
+                self._finish(wire.error(self._id, failed))
+                return
+            exchange.params = {**(self._params or {}), "inputResponses": Raw(encode(answers))}
+            if asked.state is not None:
+                exchange.params["requestState"] = quoted(asked.state)
+        self._exchange = exchange
+        self._handler(exchange, self._done)
+
+    def _finish(self, message: bytes) -> None:
+        self._finished = True
+        self._session.requests.pop(self._id, None)
+        self.sink.finish(message, 200 if message else 202)
+
+
+class _Round:
+    """The questions of one round, put to a legacy client."""
+
+    def __init__(
+        self,
+        session: Session,
+        sink: Sink,
+        asked: InputRequired,
+        done: Callable[[InputRequired, Members, Members], None],
+    ) -> None:
+        self._session = session
+        self._sink = sink
+        self._asked = asked
+        self._done = done
+        self._open: dict[str, bytes] = {}
+        self._answers: Members = {}
+        self._refusals: Members = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def ask(self) -> None:
+        questions = self._asked.questions
+        for key, question in questions.items():
+            if not may_ask(self._session.caller.capabilities, question.method):
+                self._record(key, question, *_turned_down(question))
+                continue
+            self._open[key] = self._session.ask(question, self._listener(key, question), self._sink)
+        self._timer = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._time_out)
+        self._check()
+
+    def withdraw(self) -> None:
+        """Nobody wants the answers any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for id in self._open.values():
+            self._session.withdraw(id)
+        self._open.clear()
+
+    def _listener(self, key: str, question: Question) -> Callable[[bytes, bytes], None]:
+        def heard(result: bytes, error: bytes) -> None:
+            if self._open.pop(key, None) is not None:
+                self._record(key, question, result, error)
+                self._check()
+
+        return heard
+
+    def _record(self, key: str, question: Question, result: bytes, error: bytes) -> None:
+        if result:
+            self._answers[key] = Raw(result)
+        elif self._asked.raw and question.method == "elicitation/create":
+            self._answers[key] = Raw(b'{"action":"cancel"}')
+        else:
+            self._refusals[key] = Raw(error)
+
+    def _time_out(self) -> None:
+        late = {key: self._asked.questions[key] for key in self._open}
+        self.withdraw()
+        for key, question in late.items():
+            failure = Failure.of(INTERNAL_ERROR, "The client did not answer in time")
+            self._record(key, question, b"", failure.raw)
+        self._check()
+
+    def _check(self) -> None:
+        if self._open or len(self._answers) + len(self._refusals) < len(self._asked.questions):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._done(self._asked, self._answers, self._refusals)
+
+
+def _turned_down(question: Question) -> tuple[bytes, bytes]:
+    kind, raw = bridge.decline(question)
+    return (raw, b"") if kind == "result" else (b"", raw)
+
+
+def modern_exchange(
+    method: str, params: Members, meta: Members, caller: Caller, emit: Callable[[Notification], None]
+) -> Exchange:
+    """The exchange of a stateless request. Raises `Refused` for malformed answers of a retry."""
+    exchange = Exchange(method, params, meta, caller, emit)
+    if "inputResponses" in params or "requestState" in params:
+        exchange.answers, exchange.state = modern.read_answers(params)
+    exchange.log_level = text(meta.get(modern.LOG_LEVEL))
+    return exchange

@@ -1,0 +1,403 @@
+"""A server: what the user named. Its endpoints, its catalogues, and the calls it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Raw
+
+from only1mcp_kernel.gateway.call import Call
+from only1mcp_kernel.gateway.catalogue import Catalogue, Memory, Variant, declared, fetch
+from only1mcp_kernel.gateway.endpoint import Endpoint, Terms, anchor_caller, owner_name
+from only1mcp_kernel.gateway.link import Link
+from only1mcp_kernel.gateway.parking import Parking
+from only1mcp_kernel.gateway.watching import Watch
+from only1mcp_kernel.protocol import bridge
+from only1mcp_kernel.protocol.capabilities import may_ask
+from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
+from only1mcp_kernel.tasks import Tasks
+from only1mcp_kernel.wire.envelope import Envelope
+from only1mcp_kernel.wire.members import text
+from only1mcp_sdk import (
+    Balancer,
+    Caller,
+    Connector,
+    ConnectionLost,
+    Done,
+    EntryKind,
+    Exchange,
+    Failure,
+    Handler,
+    Members,
+    Only1McpError,
+    Outcome,
+    Question,
+)
+
+SWEEP_SECONDS = 15.0
+_CHANGED: dict[str, tuple[EntryKind, ...]] = {
+    "notifications/tools/list_changed": ("tool",),
+    "notifications/prompts/list_changed": ("prompt",),
+    "notifications/resources/list_changed": ("resource", "template"),
+}
+ALL_KINDS: tuple[EntryKind, ...] = ("tool", "prompt", "resource", "template")
+
+
+class Audience(Protocol):
+    """Who hears of what servers say unasked: the sessions and streams of the process."""
+
+    def catalogue_changed(self, server: Server, kinds: Iterable[EntryKind]) -> None: ...
+
+    def logged(self, link: Link, message: Envelope, params: Members) -> None: ...
+
+    def resource_updated(self, link: Link, uri: str, message: Envelope, params: Members) -> None: ...
+
+    def ask(self, session: str, question: Question, answer: Callable[[bytes, bytes], None]) -> bool:
+        """Put a question to a legacy session outside of any call; False when it can't be asked. `answer` is called
+        with a result or an error object."""
+
+
+class Server:
+    """One configured server. Lives as long as its configuration is unchanged, over reloads."""
+
+    def __init__(
+        self,
+        name: str,
+        terms: Terms,
+        replicas: Iterable[tuple[str, int, Connector]],
+        balancer: Balancer | None,
+        audience: Audience,
+        parking: Parking,
+        memory: Path,
+        *,
+        list_timeout: float,
+        call_timeout: float,
+    ) -> None:
+        self.name = name
+        self.log = logging.getLogger(f"only1mcp.servers.{name}")
+        self.catalogues: dict[Variant, Catalogue] = {}
+        self.memory = Memory(memory, name)
+        self._audience = audience
+        self._parking = parking
+        self._balancer = balancer
+        self._list_timeout = list_timeout
+        self._call_timeout = call_timeout
+        self._tasks = Tasks(self.log)
+        self._fetching: dict[Variant, asyncio.Task[None]] = {}
+        self._refreshing: asyncio.Task[None] | None = None
+        self._stale: set[EntryKind] = set()
+        self.endpoints = [
+            Endpoint(key, weight, connector, terms, self, self._tasks, self.log)
+            for key, weight, connector in replicas
+        ]
+        for endpoint in self.endpoints:
+            endpoint.wants_roots = self.memory.wants_roots
+        self._by_key = {endpoint.key: endpoint for endpoint in self.endpoints}
+        self._reachable: tuple[Endpoint, ...] = ()
+        self.answered = asyncio.Event()
+        """Set once the server has been listed for the first time, or could not be."""
+        self.problem = "connecting"
+
+    def open(self) -> None:
+        for endpoint in self.endpoints:
+            self._tasks.spawn(endpoint.supervise(), f"supervise {self.name} {endpoint.key}")
+        self._tasks.spawn(self._sweep(), f"sweep {self.name}")
+
+    async def close(self) -> None:
+        """Close every link and wait until all of it is gone."""
+        await self._tasks.close()
+        await asyncio.gather(*(endpoint.close() for endpoint in self.endpoints))
+        await self._tasks.close()
+
+    @property
+    def up(self) -> bool:
+        return bool(self._reachable)
+
+    # -- calls
+
+    def endpoint_handler(self) -> Handler:
+        """Serves one attempt at the endpoint that was picked."""
+        return self._attempt
+
+    def server_handler(self, attempt: Handler) -> Handler:
+        """Serves a logical call: rejoins the call a retry comes back to, else picks an endpoint and attempts."""
+
+        def serve(exchange: Exchange, done: Done) -> None:
+            if self._parking.is_ours(exchange.state):
+                call = self._parking.take(exchange)
+                if call is None:
+                    done(STALE_STATE)
+                else:
+                    call.resume(exchange, done)
+                return
+            endpoint = self._pick(exchange)
+            if endpoint is None:
+                done(self._unavailable(self.problem))
+                return
+            exchange.endpoint = endpoint.key
+            attempt(exchange, done)
+
+        return serve
+
+    def _pick(self, exchange: Exchange) -> Endpoint | None:
+        candidates = self._reachable
+        if not candidates:
+            # Not known to be down yet: the call may wait for the first connect.
+            return next((each for each in self.endpoints if not each.tried.is_set()), None)
+        if len(candidates) == 1 or self._balancer is None:
+            return candidates[0]
+        picked = self._balancer.pick(exchange, candidates)
+        return self._by_key[picked.key]
+
+    def _attempt(self, exchange: Exchange, done: Done) -> None:
+        endpoint = self._by_key[exchange.endpoint]
+        link = endpoint.ready(exchange.caller)
+        if link is not None:
+            self._call(endpoint, link, exchange, done)
+            return
+        task = self._tasks.start(self._call_later(endpoint, exchange, done), f"call {self.name}")
+        exchange.on_cancel = lambda reason: (task.cancel(), None)[1]
+
+    async def _call_later(self, endpoint: Endpoint, exchange: Exchange, done: Done) -> None:
+        try:
+            link = await endpoint.lease(exchange.caller)
+        except Only1McpError as error:
+            done(self._unavailable(str(error)))
+        except asyncio.CancelledError:
+            done(self._unavailable("the call was cancelled"))
+            raise
+        else:
+            self._call(endpoint, link, exchange, done)
+
+    def _call(self, endpoint: Endpoint, link: Link, exchange: Exchange, done: Done) -> None:
+        endpoint.in_flight += 1
+        link.used = asyncio.get_running_loop().time()
+        if exchange.caller.session:
+            link.members.add(exchange.caller.session)
+
+        def ended(call: Call, outcome: Outcome) -> None:
+            endpoint.in_flight -= 1
+            if self._balancer is not None:
+                self._balancer.learn(endpoint, outcome, call.seconds)
+
+        Call(self.name, exchange, link, self._parking, self._call_timeout, ended).start(done)
+
+    def _unavailable(self, problem: str) -> Failure:
+        return Failure.of(INTERNAL_ERROR, f'Server "{self.name}" is not available: {problem}', {"server": self.name})
+
+    # -- catalogues
+
+    def variant(self, caller: Caller) -> Variant:
+        """Which of the server's catalogues this caller sees."""
+        endpoint = next(iter(self._reachable), self.endpoints[0])
+        return endpoint.era_for(caller) or caller.era, caller.capabilities.group
+
+    def current(self, caller: Caller) -> Catalogue | None:
+        """The catalogue for this caller: the exact one, else the nearest there is; None while the server is down."""
+        if not self.up:
+            return None
+        exact = self.catalogues.get(self.variant(caller))
+        if exact is not None:
+            return exact
+        return next(iter(self.catalogues.values()), None)
+
+    async def ready(self, caller: Caller) -> None:
+        """Return when this caller's catalogue is there or can't be had now."""
+        if not self.answered.is_set():
+            await self.answered.wait()
+        if self.up and self.variant(caller) not in self.catalogues:
+            await asyncio.shield(self._fetch(caller))
+
+    def lacks(self, caller: Caller) -> bool:
+        """Whether `ready` would wait."""
+        return not self.answered.is_set() or (self.up and self.variant(caller) not in self.catalogues)
+
+    def _fetch(self, caller: Caller) -> asyncio.Task[None]:
+        variant = self.variant(caller)
+        task = self._fetching.get(variant)
+        if task is None:
+            task = self._tasks.start(self._fetch_for(caller), f"list {self.name}")
+            self._fetching[variant] = task
+            task.add_done_callback(lambda _: self._fetching.pop(variant, None))
+        return task
+
+    async def _fetch_for(self, caller: Caller) -> None:
+        problem = "no endpoint is reachable"
+        for endpoint in self._reachable:
+            try:
+                link = await endpoint.lease(caller)
+                if caller.session:
+                    link.members.add(caller.session)
+                    link.opener = link.opener or caller.session
+                catalogue = await fetch(link, caller.capabilities, self._list_timeout, self.log)
+            except (Only1McpError, TimeoutError) as error:
+                problem = str(error) or f"did not list within {self._list_timeout:g} s"
+                self.log.warning("could not be listed: %s", problem)
+                continue
+            variant = (link.era, caller.capabilities.group)
+            known = self.catalogues.get(variant)
+            self.catalogues[variant] = catalogue
+            self.memory.keep(variant, catalogue)
+            if known != catalogue:
+                self._audience.catalogue_changed(self, ALL_KINDS)
+            return
+        self.problem = problem
+
+    def list_again(self, kinds: Iterable[EntryKind]) -> None:
+        """The server says that its lists changed."""
+        self._stale.update(kinds)
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = self._tasks.spawn(self._refresh(), f"list {self.name} again")
+
+    async def _refresh(self) -> None:
+        while self._stale:
+            kinds, self._stale = self._stale, set()
+            for variant in list(self.catalogues):
+                await self._fetch_again(variant)
+            self._audience.catalogue_changed(self, kinds)
+
+    async def _fetch_again(self, variant: Variant) -> None:
+        links = [link for each in self._reachable for link in each.links if self._serves(link, variant)]
+        if not links:
+            self.catalogues.pop(variant, None)  # nobody uses it now; listed again when somebody asks
+            return
+        try:
+            catalogue = await fetch(links[0], links[0].capabilities, self._list_timeout, self.log)
+        except (ConnectionLost, TimeoutError) as error:
+            self.log.warning("could not be listed again: %s", str(error) or "too slow")
+            return
+        self.catalogues[variant] = catalogue
+        self.memory.keep(variant, catalogue)
+
+    def _serves(self, link: Link, variant: Variant) -> bool:
+        era, group = variant
+        return link.alive and link.era == era and link.capabilities.group == group
+
+    # -- from endpoints
+
+    def endpoint_up(self, endpoint: Endpoint) -> None:
+        self._reachable = tuple(each for each in self.endpoints if each.up)
+        self.problem = ""
+        if endpoint.anchor is not None:
+            self._tasks.spawn(self._greeted(endpoint.anchor), f"list {self.name}")
+
+    async def _greeted(self, link: Link) -> None:
+        first = len(self._reachable) == 1
+        if first:
+            self.catalogues.clear()
+        try:
+            await self._fetch(anchor_caller(link.era))
+        finally:
+            self.answered.set()
+        if link.era == "modern":
+            link.watch = Watch(link, self.notified)
+            self._tasks.spawn(link.watch.run(), f"watch {self.name}")
+
+    def endpoint_down(self, endpoint: Endpoint, problem: str) -> None:
+        was_up = self.up
+        self._reachable = tuple(each for each in self.endpoints if each.up)
+        if not self.up:
+            self.problem = problem
+            self.answered.set()
+            if was_up:
+                self._audience.catalogue_changed(self, ALL_KINDS)
+
+    def asked(self, link: Link, id: Raw, question: Question, stream: int | None) -> None:
+        """Find whose question it is: specification of the search in docs/ARCHITECTURE.md, "Questions"."""
+        call = self._asking(link, question, stream)
+        if question.method == "roots/list":
+            owner = call.exchange.caller if call else None
+            self.memory.note_roots()
+            self._note_roots(link, owner_name(owner) if owner else link.opener)
+        if call is not None:
+            if may_ask(call.exchange.caller.capabilities, question.method):
+                call.asked(id, question)
+                return
+        else:
+            session = link.owner or link.opener
+            if session and self._audience.ask(
+                session, question, lambda result, error: link.reply(id, result=result, error=error)
+            ):
+                return
+            self.log.warning("asks %s of nobody in particular; declined", question.method)
+        kind, raw = bridge.decline(question)
+        if kind == "result":
+            link.reply(id, result=raw)
+        else:
+            link.reply(id, error=raw)
+
+    def _asking(self, link: Link, question: Question, stream: int | None) -> Call | None:
+        if stream is not None:
+            waiting = link.waiting.get(stream)
+            if isinstance(waiting, Call):
+                return waiting
+        calls = [waiting for waiting in link.waiting.values() if isinstance(waiting, Call)]
+        if len(calls) == 1:
+            return calls[0]
+        for call in reversed(calls):
+            if may_ask(call.exchange.caller.capabilities, question.method):
+                return call
+        return None
+
+    def _note_roots(self, link: Link, owner: str | None) -> None:
+        for endpoint in self.endpoints:
+            endpoint.wants_roots = True
+            if owner is not None and link in endpoint.links:
+                endpoint.give_roots(link, owner)
+
+    def withdrew(self, link: Link, id: Raw) -> None:
+        for waiting in list(link.waiting.values()):
+            if isinstance(waiting, Call) and waiting.withdrew(id):
+                return
+
+    def notified(self, link: Link, message: Envelope, params: Members) -> None:
+        kinds = _CHANGED.get(message.method)
+        if kinds is not None:
+            self.list_again(kinds)
+        elif message.method == "notifications/message":
+            self._logged(link, message, params)
+        elif message.method == "notifications/resources/updated":
+            uri = text(params.get("uri"))
+            if uri is not None:
+                self._audience.resource_updated(link, uri, message, params)
+
+    def _logged(self, link: Link, message: Envelope, params: Members) -> None:
+        """A log message on a shared channel: for the legacy sessions of the link, and for a modern request where it
+        is the only one that can be meant."""
+        self._audience.logged(link, message, params)
+        calls = [each for each in link.waiting.values() if isinstance(each, Call) and each.exchange.log_level]
+        if len(calls) == 1:
+            calls[0].notified(message, params)
+
+    # -- life
+
+    async def release(self, session: str) -> None:
+        """A session ended."""
+        for endpoint in self.endpoints:
+            await endpoint.release(session)
+
+    async def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            for endpoint in self.endpoints:
+                await endpoint.retire(loop.time())
+
+    def instructions(self) -> str | None:
+        """What the server tells models about itself, as last known."""
+        for catalogue in [*self.catalogues.values(), *self.memory.all()]:
+            return text(catalogue.greeting.get("instructions"))
+        return None
+
+    def declares(self) -> dict[str, object]:
+        """The server's capabilities, as last known."""
+        for catalogue in [*self.catalogues.values(), *self.memory.all()]:
+            return declared(catalogue.greeting)
+        return {}
+
+
+STALE_STATE = Failure.of(-32602, "Invalid params: requestState is unknown, expired or not yours")

@@ -1,0 +1,185 @@
+"""Sessions of legacy clients: an adapter around stateless exchanges.
+
+A session belongs to the process and to one principal. It pins no configuration: each message finds the current one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from msgspec import Raw
+
+from only1mcp_kernel.gateway.sinks import Sink
+from only1mcp_kernel.protocol.legacy import Hello
+from only1mcp_kernel.wire import envelope as wire
+from only1mcp_kernel.wire.envelope import Envelope
+from only1mcp_kernel.wire.members import encode
+from only1mcp_kernel.wire.seal import BadSeal, KeyRing
+from only1mcp_sdk import Caller, Principal, Question
+
+if TYPE_CHECKING:
+    from only1mcp_kernel.gateway.requests import LegacyRequest
+
+MAX_SESSIONS = 20_000
+IDLE_SECONDS = 3600.0
+"""A session without an open stream that long unused is forgotten; its client starts a new one."""
+HELD_MESSAGES = 64
+"""What is kept for a client that has no stream open to be told on."""
+_PURPOSE = "session"
+
+Reply = Callable[[bytes, bytes], None]
+"""Called once, with a result or with an error object."""
+
+
+class Session:
+    """One initialized legacy client."""
+
+    def __init__(self, id: str, token: str, hello: Hello, principal: Principal, profile: str) -> None:
+        self.id = id
+        self.token = token
+        """What the client knows it by."""
+        self.caller = Caller(
+            principal=principal,
+            era="legacy",
+            revision=hello.revision,
+            profile=profile,
+            capabilities=hello.capabilities,
+            client_info=hello.client_info,
+            session=id,
+        )
+        self.log_level: str | None = None
+        self.requests: dict[bytes, LegacyRequest] = {}
+        """Under way, by the client's request id."""
+        self.used = 0.0
+        self._streams: list[Sink] = []
+        self._held: deque[bytes] = deque(maxlen=HELD_MESSAGES)
+        self._ids = itertools.count(1)
+        self._questions: dict[bytes, Reply] = {}
+
+    # -- to the client
+
+    def tell(self, message: bytes) -> None:
+        """Send a message that belongs to no request: on one of the streams opened for that, now or later."""
+        if self._streams:
+            self._streams[-1].notify(message)
+        elif message not in self._held:
+            self._held.append(message)
+
+    def ask(self, question: Question, reply: Reply, sink: Sink | None = None) -> bytes:
+        """Put a question to the client, on a request's own stream or on an open one. Returns the id it was given."""
+        id = b"%d" % next(self._ids)
+        self._questions[id] = reply
+        message = wire.request(id, question.method, question.params)
+        if sink is not None:
+            sink.notify(message)
+        else:
+            self.tell_on_any(message)
+        return id
+
+    def tell_on_any(self, message: bytes) -> None:
+        """On a stream of its own if there is one, else on the newest request's."""
+        if not self._streams and self.requests:
+            next(reversed(self.requests.values())).sink.notify(message)
+        else:
+            self.tell(message)
+
+    def withdraw(self, id: bytes) -> None:
+        """The answer to a question of ours is no longer wanted."""
+        if self._questions.pop(id, None) is not None:
+            params = encode({"requestId": int(id)})
+            self.tell_on_any(wire.notification("notifications/cancelled", params))
+
+    def attach(self, stream: Sink) -> None:
+        """The client opened a stream to be told on."""
+        self._streams.append(stream)
+        while self._held:
+            stream.notify(self._held.popleft())
+
+    def detach(self, stream: Sink) -> None:
+        if stream in self._streams:
+            self._streams.remove(stream)
+
+    @property
+    def listening(self) -> bool:
+        return bool(self._streams)
+
+    # -- from the client
+
+    def answered(self, message: Envelope) -> None:
+        """The client answers a question; what nobody asked is ignored."""
+        reply = self._questions.pop(bytes(message.id), None)
+        if reply is not None:
+            reply(bytes(message.result), bytes(message.error))
+
+    def cancel(self, id: Raw | None, reason: str) -> None:
+        request = self.requests.get(bytes(id)) if id is not None else None
+        if request is not None:
+            request.cancel(reason)
+
+    def end(self) -> None:
+        for request in list(self.requests.values()):
+            request.cancel("the session ended")
+        for stream in self._streams:
+            stream.finish()
+        self._streams.clear()
+        self._questions.clear()
+
+
+class Sessions:
+    """The sessions of this process."""
+
+    def __init__(self, keys: KeyRing, ended: Callable[[Session], None]) -> None:
+        self._keys = keys
+        self._ended = ended
+        self._sessions: dict[str, Session] = {}
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __iter__(self) -> itertools.chain[Session]:
+        return itertools.chain(list(self._sessions.values()))
+
+    def start(self, hello: Hello, principal: Principal, profile: str) -> Session | None:
+        """A new session; None when there are too many."""
+        if len(self._sessions) >= MAX_SESSIONS:
+            return None
+        id = secrets.token_urlsafe(16)
+        session = Session(id, self._keys.seal(_PURPOSE, principal.id, [id]), hello, principal, profile)
+        session.used = asyncio.get_running_loop().time()
+        self._sessions[id] = session
+        return session
+
+    def find(self, token: str, principal: Principal) -> Session | None:
+        """The session of a token, if it is this principal's and still there."""
+        try:
+            (id,) = self._keys.open(_PURPOSE, principal.id, token)
+        except (BadSeal, ValueError):
+            return None
+        session = self._sessions.get(id)
+        if session is not None:
+            session.used = asyncio.get_running_loop().time()
+        return session
+
+    def by_id(self, id: str) -> Session | None:
+        return self._sessions.get(id)
+
+    def end(self, session: Session) -> None:
+        if self._sessions.pop(session.id, None) is not None:
+            session.end()
+            self._ended(session)
+
+    def expire(self) -> None:
+        """Forget the sessions nobody came back to."""
+        now = asyncio.get_running_loop().time()
+        for session in list(self._sessions.values()):
+            if not session.listening and not session.requests and now - session.used > IDLE_SECONDS:
+                self.end(session)
+
+    def close(self) -> None:
+        for session in list(self._sessions.values()):
+            self.end(session)

@@ -1,0 +1,85 @@
+"""Where the messages of one client request go: an HTTP answer, a duplex channel, a part of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from only1mcp_sdk import Answer, Channel
+
+NOTHING: Mapping[str, str] = {}
+
+
+class Sink(Protocol):
+    """Ignores everything after `finish`."""
+
+    def notify(self, message: bytes) -> None:
+        """A message before the last."""
+
+    def finish(self, message: bytes = b"", status: int = 200, headers: Mapping[str, str] = NOTHING) -> None:
+        """The last message; empty when there is nothing to say."""
+
+
+class AnswerSink:
+    """To an HTTP answer."""
+
+    __slots__ = ("finish", "notify")
+
+    def __init__(self, answer: Answer) -> None:
+        self.notify = answer.send
+        self.finish = answer.finish
+
+
+class ChannelSink:
+    """To a duplex channel, among everything else."""
+
+    __slots__ = ("_channel",)
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def notify(self, message: bytes) -> None:
+        self._channel.send(message)
+
+    def finish(self, message: bytes = b"", status: int = 200, headers: Mapping[str, str] = NOTHING) -> None:
+        if message:
+            self._channel.send(message)
+
+
+class Batch:
+    """Collects the answers of a batch, and gives them all at once."""
+
+    def __init__(self, sink: Sink, parts: int) -> None:
+        self._sink = sink
+        self._missing = parts
+        self._answers: list[bytes] = []
+
+    def part(self) -> Sink:
+        return _Part(self)
+
+    def notify(self, message: bytes) -> None:
+        self._sink.notify(message)
+
+    def finished(self, message: bytes) -> None:
+        if message:
+            self._answers.append(message)
+        self._missing -= 1
+        if self._missing == 0:
+            if self._answers:
+                self._sink.finish(b"[" + b",".join(self._answers) + b"]")
+            else:
+                self._sink.finish(status=202)
+
+
+class _Part:
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._done = False
+
+    def notify(self, message: bytes) -> None:
+        self._batch.notify(message)
+
+    def finish(self, message: bytes = b"", status: int = 200, headers: Mapping[str, str] = NOTHING) -> None:
+        if not self._done:
+            self._done = True
+            self._batch.finished(message)

@@ -1,0 +1,18 @@
+"""A request the protocol itself refuses, before anybody serves it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from only1mcp_sdk import Failure
+
+
+class Refused(Exception):
+    """Carries the JSON-RPC error to answer with and the HTTP status that goes with it."""
+
+    def __init__(self, status: int, code: int, message: str, data: Any = msgspec.UNSET) -> None:
+        super().__init__(message)
+        self.status = status
+        self.failure = Failure.of(code, message, data)

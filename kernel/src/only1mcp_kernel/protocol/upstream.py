@@ -1,0 +1,104 @@
+"""The server face: how a request is put to a server of either era.
+
+A dialect turns an exchange's method and members into the message and the header fields for one server. Within an era
+the client's `_meta` goes on as it came; across eras the keys that belong to one of them are left behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from msgspec import Raw
+
+from only1mcp_kernel.protocol import modern
+from only1mcp_kernel.protocol.revisions import LATEST_MODERN
+from only1mcp_kernel.wire import envelope
+from only1mcp_kernel.wire.members import encode, quoted
+from only1mcp_sdk import Capabilities, Era, Members
+
+CLIENT_INFO = Raw(b'{"name":"only1mcp","title":"Only1MCP","version":"0.1.0"}')
+NO_CAPABILITIES = Capabilities()
+
+
+class Dialect(Protocol):
+    """How to speak to one server."""
+
+    @property
+    def era(self) -> Era: ...
+
+    def request(
+        self,
+        id: int,
+        method: str,
+        params: Members,
+        meta: Members,
+        capabilities: Capabilities = NO_CAPABILITIES,
+        log_level: str | None = None,
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """A request as bytes, and its header fields. `meta` is the `_meta` to send, without the keys this
+        dialect adds itself; `params` any other members."""
+
+    def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]: ...
+
+
+class LegacyDialect:
+    """Requests within a session; `revision` is None until `initialize` has settled it."""
+
+    era: Era = "legacy"
+
+    def __init__(self, revision: str | None) -> None:
+        # The header came with 2025-06-18; older servers ignore it.
+        self.headers = {"MCP-Protocol-Version": revision} if revision else {}
+
+    def request(
+        self,
+        id: int,
+        method: str,
+        params: Members,
+        meta: Members,
+        capabilities: Capabilities = NO_CAPABILITIES,
+        log_level: str | None = None,
+    ) -> tuple[bytes, Mapping[str, str]]:
+        meta = {key: value for key, value in meta.items() if not key.startswith(modern.META)} if meta else meta
+        members = {key: value for key, value in params.items() if key != "_meta"}
+        if meta:
+            members["_meta"] = Raw(encode(meta))
+        return envelope.request(b"%d" % id, method, encode(members) if members else b""), self.headers
+
+    def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]:
+        return envelope.notification(method, params), self.headers
+
+
+class ModernDialect:
+    """Requests that stand alone."""
+
+    era: Era = "modern"
+
+    def __init__(self, revision: str = LATEST_MODERN) -> None:
+        self._revision = revision
+        self._version = quoted(revision)
+
+    def request(
+        self,
+        id: int,
+        method: str,
+        params: Members,
+        meta: Members,
+        capabilities: Capabilities = NO_CAPABILITIES,
+        log_level: str | None = None,
+    ) -> tuple[bytes, Mapping[str, str]]:
+        meta = {**meta, modern.VERSION: self._version, modern.CAPABILITIES: capabilities.raw}
+        meta.setdefault(modern.CLIENT_INFO, CLIENT_INFO)
+        if log_level is not None:
+            meta[modern.LOG_LEVEL] = quoted(log_level)
+        members = {**params, "_meta": Raw(encode(meta))}
+        headers = {"MCP-Protocol-Version": self._revision, "Mcp-Method": method}
+        member = modern.NAME_PARAM.get(method)
+        if member is not None and member in params:
+            headers["Mcp-Name"] = modern.header_value(modern.text(params[member]) or "")
+        return envelope.request(b"%d" % id, method, encode(members)), headers
+
+    def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]:
+        headers = {"MCP-Protocol-Version": self._revision, "Mcp-Method": method}
+        return envelope.notification(method, params), headers

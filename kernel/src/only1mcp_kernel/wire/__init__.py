@@ -1,0 +1,1 @@
+"""JSON-RPC on the wire: envelopes, raw members, sealed tokens. Knows nothing of MCP's methods or revisions."""

@@ -1,0 +1,140 @@
+"""JSON-RPC 2.0 envelopes: reading hostile bytes, writing exact ones.
+
+Reading checks everything that must hold for any message: UTF-8, JSON, depth, duplicate members, the envelope's own
+form. What params, results and errors say is for others; here they stay raw.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+from msgspec import Raw, Struct
+
+from only1mcp_kernel.wire.members import encode, split, text
+from only1mcp_sdk import DuplicateMember
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+NO_ID = Raw(b"null")
+_ABSENT = Raw(b"")
+
+MAX_DEPTH = 512
+MAX_BATCH = 100
+
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+class Envelope(Struct, gc=False):
+    """One message. Absent members are empty bytes; a request has `method` and `id`, a notification `method` alone,
+    a response `id` and one of `result` and `error`."""
+
+    id: Raw = _ABSENT
+    method: str = ""
+    params: Raw = _ABSENT
+    result: Raw = _ABSENT
+    error: Raw = _ABSENT
+
+
+class BadMessage(Exception):
+    """Bytes that are no JSON-RPC message. `id` is the message's where it could be read."""
+
+    def __init__(self, code: int, message: str, id: bytes = NO_ID) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.id = id
+
+
+def read(body: bytes) -> Envelope | list[Envelope]:
+    """Read a message or a batch. Raises `BadMessage`."""
+    _check_text(body)
+    if body.lstrip(b" \t\r\n")[:1] == b"[":
+        return _read_batch(body)
+    return _read_one(body)
+
+
+def _read_batch(body: bytes) -> list[Envelope]:
+    try:
+        parts = msgspec.json.decode(body, type=list[Raw])
+    except msgspec.DecodeError as error:
+        raise BadMessage(PARSE_ERROR, f"Parse error: {error}") from None
+    if not parts:
+        raise BadMessage(INVALID_REQUEST, "Invalid Request: an empty batch")
+    if len(parts) > MAX_BATCH:
+        raise BadMessage(INVALID_REQUEST, f"Invalid Request: a batch of more than {MAX_BATCH} messages")
+    return [_read_one(part) for part in parts]
+
+
+def _read_one(body: bytes) -> Envelope:
+    try:
+        members = split(body)
+    except DuplicateMember as error:
+        raise BadMessage(INVALID_REQUEST, f"Invalid Request: {error}") from None
+    except msgspec.ValidationError:
+        raise BadMessage(INVALID_REQUEST, "Invalid Request: a message is a JSON object") from None
+    except msgspec.DecodeError as error:
+        raise BadMessage(PARSE_ERROR, f"Parse error: {error}") from None
+    id = members.get("id", _ABSENT)
+    if id and id[:1] not in b'"-0123456789':
+        if id != b"null" or "error" not in members:
+            raise BadMessage(INVALID_REQUEST, "Invalid Request: id must be a string or a number")
+    if members.get("jsonrpc") != b'"2.0"':
+        raise BadMessage(INVALID_REQUEST, 'Invalid Request: jsonrpc must be "2.0"', id or NO_ID)
+    result, error_ = members.get("result", _ABSENT), members.get("error", _ABSENT)
+    if "method" not in members:
+        if not id or bool(result) == bool(error_):
+            raise BadMessage(INVALID_REQUEST, "Invalid Request: neither a request nor a response", id or NO_ID)
+        return Envelope(id=id, result=result, error=error_)
+    method = text(members["method"])
+    if not method:
+        raise BadMessage(INVALID_REQUEST, "Invalid Request: method must be a non-empty string", id or NO_ID)
+    params = members.get("params", _ABSENT)
+    if params and params[:1] != b"{":
+        raise BadMessage(-32602, "Invalid params: params must be an object", id or NO_ID)
+    return Envelope(id=id, method=method, params=params)
+
+
+def _check_text(body: bytes) -> None:
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            raise BadMessage(PARSE_ERROR, f"Parse error: invalid UTF-8 at byte {error.start}") from None
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and depth(body) > MAX_DEPTH:
+        raise BadMessage(PARSE_ERROR, f"Parse error: nested deeper than {MAX_DEPTH}")
+
+
+def depth(body: bytes) -> int:
+    """How deep arrays and objects nest, without recursion. Exact up to `MAX_DEPTH`, else some larger number."""
+    brackets = _STRINGS.sub(b"", body).translate(None, _NOT_BRACKETS)
+    levels = 0
+    while brackets and levels <= MAX_DEPTH:
+        shorter = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if len(shorter) == len(brackets):
+            return MAX_DEPTH + 1  # unbalanced: no parser would take it
+        brackets, levels = shorter, levels + 1
+    return levels
+
+
+def request(id: bytes, method: str, params: bytes) -> bytes:
+    """A request; empty `params` are left out."""
+    tail = b',"params":' + params + b"}" if params else b"}"
+    return b'{"jsonrpc":"2.0","id":' + id + b',"method":' + encode(method) + tail
+
+
+def notification(method: str, params: bytes) -> bytes:
+    """A notification; empty `params` are left out."""
+    tail = b',"params":' + params + b"}" if params else b"}"
+    return b'{"jsonrpc":"2.0","method":' + encode(method) + tail
+
+
+def response(id: bytes, result: bytes) -> bytes:
+    """A result for the request of this id."""
+    return b'{"jsonrpc":"2.0","id":' + id + b',"result":' + result + b"}"
+
+
+def error(id: bytes, raw: bytes) -> bytes:
+    """An error for the request of this id; `raw` is the error object."""
+    return b'{"jsonrpc":"2.0","id":' + id + b',"error":' + raw + b"}"
