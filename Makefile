@@ -2,11 +2,11 @@
 
 PYTHON ?= python3
 CONFIG ?= examples/quickstart.yaml
+SECONDS ?= 60
 
 VENV  := $(CURDIR)/.venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
-NODE  := $(CURDIR)/.cache/node
 
 PROJECTS := $(wildcard pyproject.toml */pyproject.toml plugins/*/pyproject.toml examples/plugins/*/pyproject.toml)
 
@@ -36,15 +36,17 @@ contracts: $(READY) ## who may import whom
 	$(BIN)/lint-imports
 
 scenarios: $(READY) scenarios-tools ## real MCP servers and clients, end to end
-	PATH="$(BIN):$(NODE)/bin:$$PATH" $(BIN)/python -m pytest tests/scenarios
+	$(BIN)/python -m pytest tests/scenarios
 
-scenarios-tools: $(NODE)/.ready ## Node and the npm programs that the scenarios use, into .cache
+scenarios-tools: $(READY) ## the servers and clients that the scenarios use, into .cache
+	@tests/scenarios/setup.sh $(BIN)
 
 bench: $(READY) ## what the gateway adds to a call, in microseconds
-	$(BIN)/python -m pytest tests/bench -s
+	@tests/scenarios/setup.sh $(BIN) wrk
+	$(BIN)/python -m tests.bench
 
-soak: $(READY) ## hours of traffic; looks for what grows
-	$(BIN)/python -m pytest tests/soak -s
+soak: $(READY) ## traffic for SECONDS seconds; looks for what grows
+	$(BIN)/python -m tests.soak --seconds $(SECONDS)
 
 docs-check: $(READY) ## whether generated documentation matches the code
 	@if [ -f docs/generate.py ]; then $(BIN)/python docs/generate.py --check; else echo "no generated documentation yet"; fi
@@ -66,12 +68,4 @@ $(READY): uv.lock $(PROJECTS)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv sync --quiet --active --all-packages --frozen
-	@touch $@
-
-# npm itself may come with an older Node than the servers want, so Node is installed like the rest.
-$(NODE)/.ready: tests/tools/package.json tests/tools/package-lock.json
-	@mkdir -p $(NODE)
-	cp tests/tools/package.json tests/tools/package-lock.json $(NODE)/
-	npm ci --prefix $(NODE) --no-audit --no-fund --loglevel=error
-	ln -sfn node_modules/.bin $(NODE)/bin
 	@touch $@
