@@ -70,6 +70,10 @@ class Offers:
         """The offers of a kind by their own names, in a stable order."""
         return self._by_kind[kind]
 
+    def words(self, kind: str) -> Iterable[str]:
+        """Every word that `get` knows for a kind."""
+        return self._words[kind]
+
     def inline_transforms(self) -> Iterable[Registered]:
         """Transforms whose options a user may write straight into a server or a profile."""
         return (found for found in self._by_kind["transform"].values() if found.offer.inline)

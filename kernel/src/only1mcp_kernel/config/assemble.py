@@ -1,0 +1,116 @@
+"""From a tree with its references resolved to a `Config`. Pure: opens nothing, reads nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path as FilePath
+
+from only1mcp_kernel.config.components import Components
+from only1mcp_kernel.config.document import Node, Path, drop
+from only1mcp_kernel.config.effective import effective
+from only1mcp_kernel.config.model import DEFAULT_PROFILE, Config, Limits, ProfileConfig
+from only1mcp_kernel.config.problems import ConfigError, listed, nearest
+from only1mcp_kernel.config.secrets import Vault
+from only1mcp_kernel.config.servers import Servers, switched_off
+from only1mcp_kernel.config.settings import NAME, NAME_RULE, ProfileSettings, RootSettings
+from only1mcp_kernel.config.validate import Checker
+from only1mcp_kernel.offers import Offers
+
+
+def assemble(root: Node, path: FilePath, offers: Offers, file: str, vault: Vault) -> Config:
+    """The configuration in a tree. Raises `ConfigError` with everything that is wrong with it."""
+    checker = Checker(file, vault)
+    if root.value is None:  # An empty file is a configuration without any keys.
+        root = replace(root, value={})
+    config = _config(root, path, Components(offers, checker)) if checker.mapping(root, ()) else None
+    if config is None or checker.problems:
+        raise ConfigError(checker.problems)
+    return replace(config, effective=effective(config, root, vault))
+
+
+def _config(root: Node, path: FilePath, components: Components) -> Config | None:
+    spelling = _spelling(root, components.checker)
+    top = {("servers" if key == spelling else key): node for key, node in root.members.items()}
+    settings = components.checker.check(RootSettings, replace(root, value=top), (), ["mcpServers"])
+    listen = top.get("listen") or _default(root, "listen")
+    servers_node = top.get("servers") or replace(root, value={})
+    servers, disabled = Servers(components).read(servers_node, (spelling,))
+    profiles = _profiles(top.get("profiles") or replace(root, value={}), servers_node, components)
+    listeners = components.listed("listener", listen, ("listen",))
+    authenticators = components.listed("authenticator", top.get("authenticate"), ("authenticate",))
+    filters = components.listed("filter", top.get("filters"), ("filters",))
+    if settings is None:
+        return None
+    return Config(
+        path=path,
+        listen=listeners,
+        authenticate=authenticators,
+        servers=servers,
+        disabled=disabled,
+        profiles=profiles,
+        filters=filters,
+        limits=Limits(settings.limits.message_bytes, settings.limits.depth),
+        startup_wait=settings.startup_wait,
+        drain=settings.drain,
+        log_level=settings.log.level,
+        effective={},
+    )
+
+
+def _spelling(root: Node, checker: Checker) -> str:
+    """Which word the file uses for `servers`."""
+    other = root.members.get("mcpServers")
+    if other is None:
+        return "servers"
+    if "servers" in root.members:
+        message = 'means the same as "servers"; only one of them may be given'
+        checker.report(other, ("mcpServers",), message, at_key=True)
+    return "mcpServers"
+
+
+def _profiles(node: Node, servers: Node, components: Components) -> Mapping[str, ProfileConfig]:
+    members = node.members
+    if DEFAULT_PROFILE not in members:
+        members = {DEFAULT_PROFILE: replace(node, value={}), **members}
+    profiles: dict[str, ProfileConfig] = {}
+    for name, member in members.items():
+        path = ("profiles", name)
+        if not NAME.match(name):
+            components.checker.report(member, path, NAME_RULE, at_key=True)
+        if components.checker.mapping(member, path):
+            profile = _profile(name, member, path, servers, components)
+            if profile is not None:
+                profiles[name] = profile
+    return profiles
+
+
+def _profile(
+    name: str, node: Node, path: Path, servers: Node, components: Components
+) -> ProfileConfig | None:
+    own = drop(node, components.inline)
+    settings = components.checker.check(ProfileSettings, own, path, components.inline)
+    transforms = components.transforms(node, path)
+    wanted = own.members.get("servers")
+    for index, item in enumerate(wanted.items if wanted is not None else ()):
+        if isinstance(item.value, str) and item.value not in servers.members:
+            hint = nearest(item.value, servers.members) or f"there are: {listed(servers.members)}"
+            components.checker.report(item, (*path, "servers", index), f"no server {item.value!r}", hint)
+    if settings is None:
+        return None
+    shown = tuple(
+        server
+        for server, member in servers.members.items()
+        if (settings.servers == "*" or server in settings.servers) and not switched_off(member)
+    )
+    return ProfileConfig(name, shown, settings.names, settings.safe_names, transforms)
+
+
+def _default(root: Node, key: str) -> Node:
+    """The default of a list of components, as if the file had said it on its first line."""
+    items = RootSettings.model_fields[key].get_default()
+    made = [
+        replace(root, value={word: replace(root, value=value) for word, value in item.items()})
+        for item in items
+    ]
+    return replace(root, value=made)
