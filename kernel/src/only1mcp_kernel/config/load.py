@@ -12,9 +12,9 @@ from only1mcp_kernel.config.problems import ConfigError
 from only1mcp_kernel.config.read_json import read_json
 from only1mcp_kernel.config.read_toml import read_toml
 from only1mcp_kernel.config.read_yaml import read_yaml
-from only1mcp_kernel.config.secrets import Resolver, names_used, open_secrets
+from only1mcp_kernel.config.secrets import Opener, Resolver, names_used, open_secrets
 from only1mcp_kernel.offers import Offers
-from only1mcp_sdk import Context, OpenFailed, Secret
+from only1mcp_sdk import OpenFailed, Secret
 
 READERS: Mapping[str, Callable[[str, str], Node]] = {
     ".yaml": read_yaml,
@@ -25,15 +25,16 @@ READERS: Mapping[str, Callable[[str, str], Node]] = {
 """Formats by the ending of a file's name."""
 
 
-async def load_config(path: Path, offers: Offers, base_context: Context) -> Config:
+async def load_config(path: Path, offers: Offers, open_secret: Opener) -> Config:
     """The configuration in a file, with the secrets it refers to.
 
-    The secret plugins that the file names are open while it is loaded and not longer; they get `base_context`, whose
-    `base_dir` should be the file's directory. Reads files, so it blocks for a moment. Raises `ConfigError`.
+    The secret plugins that the file names are open while it is loaded and not longer: `open_secret` opens them, in
+    contexts whose `base_dir` should be the file's directory (a `Workshop` has it so). Reads files, so it blocks for a
+    moment. Raises `ConfigError`.
     """
     root = parse(read_text(path), path)
     try:
-        async with open_secrets(offers, names_used(root), base_context) as secrets:
+        async with open_secrets(offers, names_used(root), open_secret) as secrets:
             return build(root, path, offers, secrets)
     except OpenFailed as failed:
         raise refuse(str(path), 0, 0, str(failed)) from failed

@@ -7,16 +7,21 @@ a literal `${`. What a reference means is the business of the secret plugin call
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
 from only1mcp_kernel.config.document import Node, Path, dotted, walk
+from only1mcp_kernel.config.model import Component
 from only1mcp_kernel.config.problems import Problem, listed, nearest
 from only1mcp_kernel.offers import Offers
-from only1mcp_sdk import Context, OpenFailed, Secret, SecretMissing
+from only1mcp_sdk import OpenFailed, Secret, SecretMissing
+
+Opener: TypeAlias = Callable[[Component], AbstractAsyncContextManager[Any]]
+"""Opens a component; raises `OpenFailed`. `Workshop.open` is one."""
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)(\})?")
 _SHORTEST = 4
@@ -70,24 +75,26 @@ def names_used(root: Node) -> frozenset[str]:
 
 @asynccontextmanager
 async def open_secrets(
-    offers: Offers, names: Iterable[str], context: Context
+    offers: Offers, names: Iterable[str], open: Opener
 ) -> AsyncIterator[Mapping[str, Secret]]:
-    """The secret plugins of these names, open with their default options; unknown names are left out.
+    """The secret plugins of these names, open with their default options; names nobody knows are left out.
 
     Raises `OpenFailed` for one that can't be opened so.
     """
+    wanted = set(names)
     async with AsyncExitStack() as stack:
         opened: dict[str, Secret] = {}
         for name, found in offers.of("secret").items():
-            wanted = {name, *found.offer.aliases} & set(names)
-            if not wanted:
+            used = {name, *found.offer.aliases} & wanted
+            if not used:
                 continue
             try:
                 options = found.offer.config.model_validate_json("{}")
             except ValidationError:
                 raise OpenFailed(f"the secret plugin {name!r} has options that must be given") from None
-            secret = await stack.enter_async_context(found.offer.open(options, context))
-            opened.update(dict.fromkeys(wanted, secret))
+            component = Component("secret", name, options, f"secrets.{name}")
+            secret: Secret = await stack.enter_async_context(open(component))
+            opened.update(dict.fromkeys(used, secret))
         yield opened
 
 
