@@ -21,7 +21,17 @@ from only1mcp_kernel.protocol.modern import NAME_PARAM
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_kernel.wire.members import encode, quoted
-from only1mcp_sdk import Done, Exchange, Failure, InputRequired, Members, Notification, Outcome, Question, Result
+from only1mcp_sdk import (
+    Done,
+    Exchange,
+    Failure,
+    InputRequired,
+    Members,
+    Notification,
+    Outcome,
+    Question,
+    Result,
+)
 
 CANCELLED = Failure.of(-32603, "Request cancelled")
 
@@ -167,9 +177,9 @@ class Call:
             params["progressToken"] = self.exchange.progress_token
             self.exchange.emit(Notification(message.method, Raw(encode(params))))
             return
-        if message.method == "notifications/message" and self.exchange.caller.era == "modern":
-            if self.exchange.log_level is None:
-                return
+        unwanted = self.exchange.caller.era == "modern" and self.exchange.log_level is None
+        if message.method == "notifications/message" and unwanted:
+            return
         self.exchange.emit(Notification(message.method, message.params))
 
     def asked(self, id: Raw, question: Question) -> None:
@@ -233,7 +243,9 @@ class Call:
         done(outcome)
 
     def _failure(self, problem: str) -> Failure:
-        return Failure.of(INTERNAL_ERROR, f'Server "{self._server}" {_verb(problem)}', {"server": self._server})
+        return Failure.of(
+            INTERNAL_ERROR, f'Server "{self._server}" {_verb(problem)}', {"server": self._server}
+        )
 
 
 def _verb(problem: str) -> str:

@@ -57,7 +57,9 @@ class Catalogue(Struct):
 
     def identifiers(self, kind: EntryKind) -> list[str]:
         identifier = next(each.identifier for each in LISTS if each.kind == kind)
-        return [name for entry in self.entries.get(kind, []) if (name := text(entry.get(identifier))) is not None]
+        return [
+            name for entry in self.entries.get(kind, []) if (name := text(entry.get(identifier))) is not None
+        ]
 
 
 def declared(greeting: Members) -> dict[str, Any]:
@@ -99,7 +101,9 @@ async def _fetch_list(
     params: Members = {}
     for _ in range(MAX_PAGES):
         page = split(await ask(link, each.method, params, timeout, capabilities))
-        entries += [split(entry) for entry in msgspec.json.decode(page.pop(each.member, b"[]"), type=list[Raw])]
+        entries += [
+            split(entry) for entry in msgspec.json.decode(page.pop(each.member, b"[]"), type=list[Raw])
+        ]
         cursor = text(page.pop("nextCursor", None))
         if first is None:
             first = page

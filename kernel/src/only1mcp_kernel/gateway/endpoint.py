@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 from msgspec import Raw, Struct
@@ -133,11 +134,11 @@ class Endpoint:
     async def _watch(self, link: Link) -> str:
         """Wait until the link is gone. When requests get lost on a link that seems open, ask whether the server is
         still there."""
-        while link.alive:
+        while True:
             await self._attention.wait()
             self._attention.clear()
             if not link.alive:
-                break
+                return link.problem
             try:
                 await ask(link, "ping" if link.era == "legacy" else "server/discover", {}, 5.0)
             except ServerError:
@@ -145,7 +146,6 @@ class Endpoint:
             except (ConnectionLost, TimeoutError) as error:
                 await self._drop_all()
                 return str(error) or "the server does not answer"
-        return link.problem
 
     async def _drop_all(self) -> None:
         for links in list(self._links.values()):
@@ -184,10 +184,13 @@ class Endpoint:
             if task is None:
                 task = self._tasks.start(self._open(era, caller), f"connect {self.connector.target}")
                 self._opening[slot] = task
-                task.add_done_callback(lambda _, slot=slot: self._opening.pop(slot, None))
+                task.add_done_callback(self._opened(slot))
             link = await asyncio.shield(task)
             if link is not None and self.ready(caller) is link:
                 return link
+
+    def _opened(self, slot: tuple[LinkKey, str]) -> Callable[[object], None]:
+        return lambda _: (self._opening.pop(slot, None), None)[1]
 
     async def _open(self, era: Era | None, caller: Caller) -> Link | None:
         """Open a link; None when the server turned out not to speak `era`."""

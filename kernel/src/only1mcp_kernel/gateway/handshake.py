@@ -62,7 +62,9 @@ async def _discover(link: Link, timeout: float) -> None:
     except ServerError as error:
         if error.failure.code in _MODERN_ERRORS:
             supported = _supported(error.failure.raw)
-            raise ConnectFailed(f"the server speaks only {', '.join(supported) or 'revisions unknown here'}") from None
+            raise ConnectFailed(
+                f"the server speaks only {', '.join(supported) or 'revisions unknown here'}"
+            ) from None
         raise WrongEra(str(error)) from None
     except ConnectionLost as error:
         if not link.alive:

@@ -37,6 +37,9 @@ UNASKED = frozenset(
 """What a server tells everybody, on whichever stream it says it."""
 
 
+_SUBSCRIPTION_ID = modern.SUBSCRIPTION_ID.encode()
+
+
 class Waiting(Protocol):
     """Somebody who sent a request over a link. Exactly one of `answered` and `lost` is called, once."""
 
@@ -68,12 +71,16 @@ class Host(Protocol):
 class Link:
     """One open connection. `owner` is the session (or principal) that alone may use it, once it has one."""
 
-    def __init__(self, connector: Connector, capabilities: Capabilities, host: Host, log: logging.Logger) -> None:
+    def __init__(
+        self, connector: Connector, capabilities: Capabilities, host: Host, log: logging.Logger
+    ) -> None:
         self.capabilities = capabilities
         self.owner: str | None = None
         self.alive = True
         self.opener: str | None = None
         """The legacy session the link was first used for."""
+        self.log_level: str | None = None
+        """What a legacy server was asked to send."""
         self.used = 0.0
         """When it was last used, on the event loop's clock."""
         self.waiting: dict[int, Waiting] = {}
@@ -237,7 +244,7 @@ class Link:
         return self.waiting.get(int(token)) if token is not None and token.isdigit() else None
 
     def _by_subscription(self, params: Members) -> Waiting | None:
-        if "_meta" not in params or modern.META.encode() not in params["_meta"]:
+        if "_meta" not in params or params["_meta"].find(_SUBSCRIPTION_ID) < 0:
             return None
         id = split(params["_meta"]).get(modern.SUBSCRIPTION_ID, Raw(b""))
         id_text = text(id) or id.decode()

@@ -48,7 +48,13 @@ class Listening:
     """One listen stream; also a `Posting`."""
 
     def __init__(
-        self, name: str, id: Raw, caller: Caller, filter: Filter, sink: Sink, on_end: Callable[[Listening], None]
+        self,
+        name: str,
+        id: Raw,
+        caller: Caller,
+        filter: Filter,
+        sink: Sink,
+        on_end: Callable[[Listening], None],
     ) -> None:
         self.name = name
         self.caller = caller

@@ -85,4 +85,6 @@ class Parking:
 
 def _digest(exchange: Exchange) -> str:
     arguments = (exchange.params or {}).get("arguments", b"")
-    return hashlib.sha256(encode([exchange.caller.profile, exchange.method, exchange.name]) + arguments).hexdigest()
+    return hashlib.sha256(
+        encode([exchange.caller.profile, exchange.method, exchange.name]) + arguments
+    ).hexdigest()

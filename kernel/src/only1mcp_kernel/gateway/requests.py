@@ -16,9 +16,9 @@ from only1mcp_kernel.gateway.sessions import Session
 from only1mcp_kernel.gateway.sinks import Sink
 from only1mcp_kernel.protocol import bridge, legacy, modern
 from only1mcp_kernel.protocol.capabilities import may_ask
-from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
+from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR, INVALID_PARAMS
 from only1mcp_kernel.wire import envelope as wire
-from only1mcp_kernel.wire.envelope import Envelope
+from only1mcp_kernel.wire.envelope import BadMessage, Envelope
 from only1mcp_kernel.wire.members import encode, quoted, split, text
 from only1mcp_sdk import (
     Caller,
@@ -44,7 +44,11 @@ class ModernRequest:
     __slots__ = ("_exchange", "_finished", "_id", "_on_end", "_sink")
 
     def __init__(
-        self, id: Raw, sink: Sink, exchange_of: Callable[[ModernRequest], Exchange], on_end: Callable[[], None]
+        self,
+        id: Raw,
+        sink: Sink,
+        exchange_of: Callable[[ModernRequest], Exchange],
+        on_end: Callable[[], None],
     ) -> None:
         self._id = id
         self._sink = sink
@@ -86,7 +90,9 @@ class ModernRequest:
 class LegacyRequest:
     """A request within a session; also a `Posting`."""
 
-    def __init__(self, session: Session, message: Envelope, params: Members, meta: Members, sink: Sink) -> None:
+    def __init__(
+        self, session: Session, message: Envelope, params: Members, meta: Members, sink: Sink
+    ) -> None:
         self.sink = sink
         self._session = session
         self._id = bytes(message.id)
@@ -248,3 +254,13 @@ def modern_exchange(
         exchange.answers, exchange.state = modern.read_answers(params)
     exchange.log_level = text(meta.get(modern.LOG_LEVEL))
     return exchange
+
+
+def open_params(message: Envelope) -> tuple[Members, Members]:
+    """The members of a message's params and of their `_meta`. Raises `BadMessage`."""
+    try:
+        params = split(message.params) if message.params else {}
+        meta = split(params["_meta"]) if "_meta" in params else {}
+    except ValueError as error:
+        raise BadMessage(INVALID_PARAMS, f"Invalid params: {error}", message.id or wire.NO_ID) from None
+    return params, meta

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Raw
 
 from only1mcp_kernel.gateway.call import Call
-from only1mcp_kernel.gateway.catalogue import Catalogue, Memory, Variant, declared, fetch
+from only1mcp_kernel.gateway.catalogue import LISTS, Catalogue, Memory, Variant, declared, fetch
 from only1mcp_kernel.gateway.endpoint import Endpoint, Terms, anchor_caller, owner_name
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.parking import Parking
-from only1mcp_kernel.gateway.watching import Watch
+from only1mcp_kernel.gateway.request import ServerError, ask
+from only1mcp_kernel.gateway.watching import Watch, subscribe, unsubscribe
 from only1mcp_kernel.protocol import bridge
 from only1mcp_kernel.protocol.capabilities import may_ask
+from only1mcp_kernel.protocol.legacy import most_verbose
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_kernel.wire.envelope import Envelope
-from only1mcp_kernel.wire.members import text
+from only1mcp_kernel.wire.members import quoted, text
 from only1mcp_sdk import (
     Balancer,
     Caller,
-    Connector,
     ConnectionLost,
+    Connector,
     Done,
     EntryKind,
     Exchange,
@@ -81,6 +84,8 @@ class Server:
         self.log = logging.getLogger(f"only1mcp.servers.{name}")
         self.catalogues: dict[Variant, Catalogue] = {}
         self.memory = Memory(memory, name)
+        self.levels: dict[str, str] = {}
+        """Session -> the log level it asked for."""
         self._audience = audience
         self._parking = parking
         self._balancer = balancer
@@ -107,11 +112,19 @@ class Server:
             self._tasks.spawn(endpoint.supervise(), f"supervise {self.name} {endpoint.key}")
         self._tasks.spawn(self._sweep(), f"sweep {self.name}")
 
-    async def close(self) -> None:
-        """Close every link and wait until all of it is gone."""
+    async def close(self, drain: float) -> None:
+        """Let calls under way finish for at most `drain` seconds, then close every link and wait until all of it is
+        gone."""
+        await self._drained(drain)
         await self._tasks.close()
         await asyncio.gather(*(endpoint.close() for endpoint in self.endpoints))
         await self._tasks.close()
+
+    async def _drained(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while any(each.in_flight for each in self.endpoints):  # noqa: ASYNC110  (nobody signals on the hot path)
+                    await asyncio.sleep(0.02)
 
     @property
     def up(self) -> bool:
@@ -119,12 +132,9 @@ class Server:
 
     # -- calls
 
-    def endpoint_handler(self) -> Handler:
-        """Serves one attempt at the endpoint that was picked."""
-        return self._attempt
-
-    def server_handler(self, attempt: Handler) -> Handler:
-        """Serves a logical call: rejoins the call a retry comes back to, else picks an endpoint and attempts."""
+    def serve_with(self, attempt: Handler) -> Handler:
+        """The handler of logical calls: it rejoins the call a retry comes back to, else picks an endpoint and has
+        `attempt` (this server's own, with filters around it) serve it there."""
 
         def serve(exchange: Exchange, done: Done) -> None:
             if self._parking.is_ours(exchange.state):
@@ -153,7 +163,8 @@ class Server:
         picked = self._balancer.pick(exchange, candidates)
         return self._by_key[picked.key]
 
-    def _attempt(self, exchange: Exchange, done: Done) -> None:
+    def attempt(self, exchange: Exchange, done: Done) -> None:
+        """Serve one attempt at the endpoint that was picked."""
         endpoint = self._by_key[exchange.endpoint]
         link = endpoint.ready(exchange.caller)
         if link is not None:
@@ -176,8 +187,7 @@ class Server:
     def _call(self, endpoint: Endpoint, link: Link, exchange: Exchange, done: Done) -> None:
         endpoint.in_flight += 1
         link.used = asyncio.get_running_loop().time()
-        if exchange.caller.session:
-            link.members.add(exchange.caller.session)
+        self._join(link, exchange.caller)
 
         def ended(call: Call, outcome: Outcome) -> None:
             endpoint.in_flight -= 1
@@ -187,7 +197,25 @@ class Server:
         Call(self.name, exchange, link, self._parking, self._call_timeout, ended).start(done)
 
     def _unavailable(self, problem: str) -> Failure:
-        return Failure.of(INTERNAL_ERROR, f'Server "{self.name}" is not available: {problem}', {"server": self.name})
+        return Failure.of(
+            INTERNAL_ERROR, f'Server "{self.name}" is not available: {problem}', {"server": self.name}
+        )
+
+    # -- subscriptions
+
+    async def subscribe(self, caller: Caller, uri: str, name: str) -> None:
+        """Tell `name` of changes of a resource. Raises `ServerError`, `Only1McpError` or `TimeoutError`."""
+        await subscribe(await self._lease(caller), uri, name, self._list_timeout)
+
+    async def unsubscribe(self, caller: Caller, uri: str, name: str) -> None:
+        """Tell `name` no more."""
+        for endpoint in self.endpoints:
+            for link in endpoint.links:
+                await unsubscribe(link, uri, name, self._list_timeout)
+
+    async def _lease(self, caller: Caller) -> Link:
+        endpoint = next(iter(self._reachable), self.endpoints[0])
+        return await endpoint.lease(caller)
 
     # -- catalogues
 
@@ -230,9 +258,7 @@ class Server:
         for endpoint in self._reachable:
             try:
                 link = await endpoint.lease(caller)
-                if caller.session:
-                    link.members.add(caller.session)
-                    link.opener = link.opener or caller.session
+                self._join(link, caller)
                 catalogue = await fetch(link, caller.capabilities, self._list_timeout, self.log)
             except (Only1McpError, TimeoutError) as error:
                 problem = str(error) or f"did not list within {self._list_timeout:g} s"
@@ -375,8 +401,61 @@ class Server:
 
     # -- life
 
+    def roots_changed(self, session: str) -> None:
+        """A session's roots changed."""
+        for endpoint in self.endpoints:
+            for link in endpoint.links:
+                if link.owner == session or link.opener == session:
+                    link.notify("notifications/roots/list_changed")
+
+    def set_level(self, session: str, level: str) -> None:
+        """A session wants log messages of this level and worse: its links ask for the most verbose that any of their
+        sessions wants."""
+        self.levels[session] = level
+        for endpoint in self.endpoints:
+            for link in endpoint.links:
+                if session in link.members:
+                    self._ask_level(link)
+
+    def _ask_level(self, link: Link) -> None:
+        if link.era != "legacy" or "logging" not in declared(link.greeting):
+            return
+        level = most_verbose([self.levels[each] for each in link.members if each in self.levels])
+        if level is not None and level != link.log_level:
+            link.log_level = level
+            self._tasks.spawn(self._send_level(link, level), f"set the log level of {self.name}")
+
+    async def _send_level(self, link: Link, level: str) -> None:
+        try:
+            await ask(link, "logging/setLevel", {"level": quoted(level)}, self._list_timeout)
+        except (ServerError, ConnectionLost, TimeoutError) as error:
+            self.log.info("did not take log level %s: %s", level, error)
+
+    def _join(self, link: Link, caller: Caller) -> None:
+        """A session uses a link from now on."""
+        if caller.session and caller.session not in link.members:
+            link.members.add(caller.session)
+            link.opener = link.opener or caller.session
+            if caller.session in self.levels:
+                self._ask_level(link)
+
+    def status(self) -> dict[str, Any]:
+        """As JSON values."""
+        state = "up" if self.up else ("down" if self.answered.is_set() else "connecting")
+        catalogue = next(iter(self.catalogues.values()), None) if self.up else None
+        counts = {
+            each.member: len(catalogue.entries.get(each.kind, [])) if catalogue else 0 for each in LISTS
+        }
+        eras = sorted({era for each in self.endpoints for era, known in each.speaks.items() if known})
+        links = [link for each in self.endpoints for link in each.links]
+        status: dict[str, Any] = {"state": state, "eras": eras, "connections": len(links), **counts}
+        if self.problem and not self.up:
+            status["problem"] = self.problem
+        return status
+
     async def release(self, session: str) -> None:
         """A session ended."""
+        self.levels.pop(session, None)
         for endpoint in self.endpoints:
             await endpoint.release(session)
 

@@ -44,4 +44,3 @@ def decline(question: Question) -> tuple[str, bytes]:
     if question.method == "roots/list":
         return "error", Failure.of(-32601, "Roots not supported by the client").raw
     return "error", Failure.of(-32601, f"{question.method} is not supported by the client").raw
-

@@ -17,7 +17,9 @@ QUESTION_CAPABILITY = {
     "elicitation/create": "elicitation",
     "roots/list": "roots",
 }
-EVERYTHING = Raw(b'{"elicitation":{"form":{},"url":{}},"roots":{"listChanged":true},"sampling":{"context":{},"tools":{}}}')
+EVERYTHING = Raw(
+    b'{"elicitation":{"form":{},"url":{}},"roots":{"listChanged":true},"sampling":{"context":{},"tools":{}}}'
+)
 """What a link declares that stands for clients of every ability."""
 
 

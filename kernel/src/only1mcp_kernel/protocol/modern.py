@@ -58,7 +58,9 @@ def is_modern(headers: Mapping[str, str], meta: Members) -> bool:
     return version is not None and version not in LEGACY and version >= MODERN[0]
 
 
-def read_caller(method: str, params: Members, meta: Members, arrival: Arrival, principal: Principal) -> Caller:
+def read_caller(
+    method: str, params: Members, meta: Members, arrival: Arrival, principal: Principal
+) -> Caller:
     """The caller of a request, as the request itself tells. Raises `Refused`."""
     revision = text(meta.get(VERSION))
     if revision is None:
@@ -89,7 +91,9 @@ def _check_headers(method: str, params: Members, revision: str, headers: Mapping
     version = headers.get("mcp-protocol-version")
     if version != revision:
         said = "is missing" if version is None else f"says {version!r}"
-        raise Refused(400, HEADER_MISMATCH, f"Header mismatch: MCP-Protocol-Version {said}, _meta {revision!r}")
+        raise Refused(
+            400, HEADER_MISMATCH, f"Header mismatch: MCP-Protocol-Version {said}, _meta {revision!r}"
+        )
     if headers.get("mcp-method") != method:
         raise Refused(400, HEADER_MISMATCH, f"Header mismatch: Mcp-Method must be {method!r}")
     member = NAME_PARAM.get(method)
@@ -111,7 +115,12 @@ def _decoded(value: str | None) -> str | None:
 
 def header_value(value: str) -> str:
     """A value as a header field may carry it: plain, or in the base64 form."""
-    if value.isascii() and value.isprintable() and value == value.strip() and not value.startswith("=?base64?"):
+    if (
+        value.isascii()
+        and value.isprintable()
+        and value == value.strip()
+        and not value.startswith("=?base64?")
+    ):
         return value
     return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
 

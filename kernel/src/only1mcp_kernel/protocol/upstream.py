@@ -14,7 +14,7 @@ from msgspec import Raw
 from only1mcp_kernel.protocol import modern
 from only1mcp_kernel.protocol.revisions import LATEST_MODERN
 from only1mcp_kernel.wire import envelope
-from only1mcp_kernel.wire.members import encode, quoted
+from only1mcp_kernel.wire.members import encode, quoted, text
 from only1mcp_sdk import Capabilities, Era, Members
 
 CLIENT_INFO = Raw(b'{"name":"only1mcp","title":"Only1MCP","version":"0.1.0"}')
@@ -60,7 +60,9 @@ class LegacyDialect:
         capabilities: Capabilities = NO_CAPABILITIES,
         log_level: str | None = None,
     ) -> tuple[bytes, Mapping[str, str]]:
-        meta = {key: value for key, value in meta.items() if not key.startswith(modern.META)} if meta else meta
+        meta = (
+            {key: value for key, value in meta.items() if not key.startswith(modern.META)} if meta else meta
+        )
         members = {key: value for key, value in params.items() if key != "_meta"}
         if meta:
             members["_meta"] = Raw(encode(meta))
@@ -96,7 +98,7 @@ class ModernDialect:
         headers = {"MCP-Protocol-Version": self._revision, "Mcp-Method": method}
         member = modern.NAME_PARAM.get(method)
         if member is not None and member in params:
-            headers["Mcp-Name"] = modern.header_value(modern.text(params[member]) or "")
+            headers["Mcp-Name"] = modern.header_value(text(params[member]) or "")
         return envelope.request(b"%d" % id, method, encode(members)), headers
 
     def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]:

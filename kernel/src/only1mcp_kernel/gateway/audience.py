@@ -1,0 +1,150 @@
+"""Who hears what servers say unasked: legacy sessions and modern listen streams."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+
+from msgspec import Raw
+
+from only1mcp_kernel.gateway.announcing import LIST_CHANGED, Announcer
+from only1mcp_kernel.gateway.link import Link
+from only1mcp_kernel.gateway.listening import Listening, read_filter
+from only1mcp_kernel.gateway.router import Router
+from only1mcp_kernel.gateway.server import Server
+from only1mcp_kernel.gateway.sessions import Sessions
+from only1mcp_kernel.gateway.sinks import Sink
+from only1mcp_kernel.protocol.capabilities import may_ask
+from only1mcp_kernel.protocol.legacy import wants
+from only1mcp_kernel.tasks import Tasks
+from only1mcp_kernel.wire import envelope as wire
+from only1mcp_kernel.wire.envelope import Envelope
+from only1mcp_kernel.wire.members import text
+from only1mcp_sdk import Caller, EntryKind, Members, Only1McpError, Question
+
+from only1mcp_kernel.gateway.request import ServerError  # isort: skip
+
+MAX_LISTENINGS = 10_000
+
+
+class Clients:
+    """The clients of this process; implements `Audience` for servers."""
+
+    def __init__(self, sessions: Sessions, routers: Callable[[], Mapping[str, Router]], tasks: Tasks) -> None:
+        self._sessions = sessions
+        self._routers = routers
+        self._tasks = tasks
+        self._listenings: dict[str, Listening] = {}
+        self._names = itertools.count(1)
+        self._announcer = Announcer(self._tell)
+
+    # -- Audience
+
+    def catalogue_changed(self, server: Server, kinds: Iterable[EntryKind]) -> None:
+        methods = list(dict.fromkeys(LIST_CHANGED[kind] for kind in kinds))
+        for profile, router in self._routers().items():
+            if router.servers.get(server.name) is server:
+                router.views.outdate()
+                for method in methods:
+                    self._announcer.announce(profile, method)
+
+    def profile_changed(self, profile: str) -> None:
+        """A reload changed what a profile shows."""
+        for method in dict.fromkeys(LIST_CHANGED.values()):
+            self._announcer.announce(profile, method)
+
+    def logged(self, link: Link, message: Envelope, params: Members) -> None:
+        level = text(params.get("level")) or "info"
+        for id in link.members:
+            session = self._sessions.by_id(id)
+            if session is not None and wants(level, session.log_level):
+                session.tell(wire.notification(message.method, message.params))
+
+    def resource_updated(self, link: Link, uri: str, message: Envelope, params: Members) -> None:
+        for subscribed, names in list(link.subscriptions.items()):
+            # A server may name a part of what was subscribed to.
+            if uri != subscribed and not uri.startswith(subscribed):
+                continue
+            for name in list(names):
+                session = self._sessions.by_id(name)
+                if session is not None:
+                    session.tell(wire.notification(message.method, message.params))
+                elif name in self._listenings:
+                    self._listenings[name].updated(params)
+
+    def ask(self, session: str, question: Question, answer: Callable[[bytes, bytes], None]) -> bool:
+        client = self._sessions.by_id(session)
+        if client is None or not may_ask(client.caller.capabilities, question.method):
+            return False
+        client.ask(question, answer)
+        return True
+
+    # -- listen streams
+
+    def listen(
+        self, caller: Caller, id: Raw, params: Members, sink: Sink, on_end: Callable[[], None]
+    ) -> Listening:
+        """Open a listen stream. Raises `Refused`."""
+        filter = read_filter(params)
+
+        def ended(listening: Listening) -> None:
+            self._listenings.pop(listening.name, None)
+            on_end()
+            if listening.filter.uris:
+                self._tasks.spawn(self._unsubscribe(listening), "unsubscribe")
+
+        listening = Listening(f"listen-{next(self._names)}", id, caller, filter, sink, ended)
+        self._listenings[listening.name] = listening
+        if filter.uris:
+            self._tasks.spawn(self._subscribe(listening), "subscribe")
+        else:
+            listening.acknowledge([])
+        return listening
+
+    async def _subscribe(self, listening: Listening) -> None:
+        honoured = []
+        for uri in listening.filter.uris:
+            router = self._routers().get(listening.caller.profile)
+            owned = router.views.uri_owner(uri) if router is not None else None
+            if router is None or owned is None:
+                continue
+            try:
+                await router.servers[owned[0]].subscribe(listening.caller, owned[1], listening.name)
+            except (Only1McpError, ServerError, TimeoutError):
+                continue
+            honoured.append(uri)
+        listening.acknowledge(honoured)
+
+    async def _unsubscribe(self, listening: Listening) -> None:
+        router = self._routers().get(listening.caller.profile)
+        for server in router.servers.values() if router is not None else ():
+            for uri in listening.filter.uris:
+                await server.unsubscribe(listening.caller, uri, listening.name)
+
+    # -- ends
+
+    def end_profile(self, profile: str) -> None:
+        """A profile is gone, and its URL with it."""
+        for listening in list(self._listenings.values()):
+            if listening.caller.profile == profile:
+                listening.finish()
+        for session in self._sessions:
+            if session.caller.profile == profile:
+                self._sessions.end(session)
+
+    def close(self) -> None:
+        self._announcer.close()
+        for listening in list(self._listenings.values()):
+            listening.finish()
+
+    def __len__(self) -> int:
+        return len(self._listenings)
+
+    def _tell(self, profile: str, method: str) -> None:
+        message = wire.notification(method, b"")
+        for session in self._sessions:
+            if session.caller.profile == profile:
+                session.tell(message)
+        for listening in list(self._listenings.values()):
+            if listening.caller.profile == profile:
+                listening.list_changed(method)

@@ -1,0 +1,337 @@
+"""The gate: where listeners bring what clients send.
+
+Tells the eras apart, who is calling, and which session a message belongs to; turns requests into exchanges. Implements
+`only1mcp_sdk.Gate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from msgspec import Raw
+
+from only1mcp_kernel.gateway.conversation import Duplex
+from only1mcp_kernel.gateway.listening import Listening, read_filter
+from only1mcp_kernel.gateway.requests import LegacyRequest, ModernRequest, modern_exchange, open_params
+from only1mcp_kernel.gateway.sessions import Session, Sessions
+from only1mcp_kernel.gateway.sinks import NOTHING, AnswerSink, Batch, Sink
+from only1mcp_kernel.protocol import modern
+from only1mcp_kernel.protocol.errors import Refused
+from only1mcp_kernel.protocol.legacy import Hello, read_initialize
+from only1mcp_kernel.protocol.revisions import LEGACY, REVISIONS
+from only1mcp_kernel.wire import envelope as wire
+from only1mcp_kernel.wire.envelope import BadMessage, Envelope
+from only1mcp_sdk import (
+    ANONYMOUS,
+    AccessDenied,
+    Answer,
+    Arrival,
+    Authenticator,
+    Caller,
+    Channel,
+    Conversation,
+    Exchange,
+    Failure,
+    Handler,
+    Members,
+    Notification,
+    Posting,
+    Principal,
+)
+
+SESSION_HEADER = "Mcp-Session-Id"
+
+
+class Serving(Protocol):
+    """What the gate needs of the configuration in force; asked anew for every message."""
+
+    @property
+    def authenticators(self) -> tuple[Authenticator, ...]: ...
+
+    @property
+    def message_bytes(self) -> int: ...
+
+    def has_profile(self, name: str) -> bool: ...
+
+    def handler(self, profile: str) -> Handler:
+        """The pipeline of a profile. For one that is gone, a handler that says so."""
+
+    def initialize_result(self, profile: str, revision: str) -> bytes: ...
+
+    def roots_changed(self, session: Session) -> None:
+        """The client's roots changed: the servers that were given them hear of it."""
+
+    def listen(
+        self, caller: Caller, id: Raw, params: Members, sink: Sink, on_end: Callable[[], None]
+    ) -> Listening: ...
+
+
+class _Nothing:
+    """A `Posting` that is already over."""
+
+    def disconnected(self) -> None:
+        """Nothing to give up."""
+
+
+NOTHING_LEFT = _Nothing()
+
+
+class Gate:
+    """One per process; it outlives configurations."""
+
+    def __init__(self, serving: Serving, sessions: Sessions) -> None:
+        self._serving = serving
+        self._sessions = sessions
+
+    @property
+    def message_limit(self) -> int:
+        return self._serving.message_bytes
+
+    def has_profile(self, name: str) -> bool:
+        return self._serving.has_profile(name)
+
+    def too_large(self) -> bytes:
+        limit = self.message_limit
+        return _error(
+            BadMessage(wire.INVALID_REQUEST, f"Invalid Request: a message may have at most {limit} bytes")
+        )
+
+    # -- HTTP
+
+    def post(self, arrival: Arrival, body: bytes, answer: Answer) -> Posting:
+        sink = AnswerSink(answer)
+        try:
+            principal = self.principal(arrival)
+        except AccessDenied as denied:
+            self._unauthorized(denied, sink)
+            return NOTHING_LEFT
+        try:
+            message = wire.read(body)
+            if isinstance(message, list):
+                return self._batch(arrival, principal, message, sink)
+            params, meta = open_params(message)
+        except BadMessage as bad:
+            sink.finish(_error(bad), 400)
+            return NOTHING_LEFT
+        if modern.is_modern(arrival.headers, meta):
+            return self._modern(arrival, principal, message, params, meta, sink)
+        if message.method == "initialize" and message.id:
+            self._initialize(arrival, principal, message, params, sink)
+            return NOTHING_LEFT
+        session = self._session(arrival, principal, sink, message.id)
+        if session is None:
+            return NOTHING_LEFT
+        return self.within_session(session, message, params, meta, sink)
+
+    def stream(self, arrival: Arrival, answer: Answer) -> Posting:
+        sink = AnswerSink(answer)
+        session = self._session_of_bare_request(arrival, sink, "POST")
+        if session is None:
+            return NOTHING_LEFT
+        session.attach(sink)
+        return _Attached(session, sink)
+
+    def end(self, arrival: Arrival, answer: Answer) -> None:
+        sink = AnswerSink(answer)
+        session = self._session_of_bare_request(arrival, sink, "POST")
+        if session is not None:
+            self._sessions.end(session)
+            sink.finish(status=204)
+
+    def _session_of_bare_request(self, arrival: Arrival, sink: Sink, allow: str) -> Session | None:
+        """The session of a GET or DELETE; those exist in the legacy era alone."""
+        try:
+            principal = self.principal(arrival)
+        except AccessDenied as denied:
+            self._unauthorized(denied, sink)
+            return None
+        if modern.is_modern(arrival.headers, {}):
+            sink.finish(status=405, headers={"Allow": allow})
+            return None
+        return self._session(arrival, principal, sink, wire.NO_ID)
+
+    def _unauthorized(self, denied: AccessDenied, sink: Sink) -> None:
+        challenges = ", ".join(each.challenge for each in self._serving.authenticators)
+        failure = Failure.of(-32001, str(denied))
+        sink.finish(wire.error(wire.NO_ID, failure.raw), 401, {"WWW-Authenticate": challenges})
+
+    def _session(self, arrival: Arrival, principal: Principal, sink: Sink, id: bytes) -> Session | None:
+        token = arrival.headers.get("mcp-session-id")
+        if token is None:
+            _refuse(sink, 400, f"Bad Request: {SESSION_HEADER} is missing; initialize first", id)
+            return None
+        session = self._sessions.find(token, principal)
+        if session is None or session.caller.profile != arrival.profile:
+            _refuse(sink, 404, "Session not found; initialize again", id)
+            return None
+        version = arrival.headers.get("mcp-protocol-version")
+        if version is not None and version not in LEGACY:
+            _refuse(sink, 400, f"Bad Request: unsupported MCP-Protocol-Version {version!r}", id)
+            return None
+        return session
+
+    def _initialize(
+        self, arrival: Arrival, principal: Principal, message: Envelope, params: Members, sink: Sink
+    ) -> None:
+        try:
+            session = self.begin(read_initialize(params), arrival, principal)
+        except Refused as refused:
+            sink.finish(wire.error(message.id, refused.failure.raw), refused.status)
+            return
+        result = self._serving.initialize_result(arrival.profile, session.caller.revision)
+        sink.finish(wire.response(message.id, result), 200, {SESSION_HEADER: session.token})
+
+    def _batch(self, arrival: Arrival, principal: Principal, messages: list[Envelope], sink: Sink) -> Posting:
+        session = self._session(arrival, principal, sink, wire.NO_ID)
+        if session is None:
+            return NOTHING_LEFT
+        if not REVISIONS[session.caller.revision].batches:
+            raise BadMessage(
+                wire.INVALID_REQUEST, "Invalid Request: batches exist in revision 2025-03-26 only"
+            )
+        self.batch(session, messages, sink)
+        return NOTHING_LEFT
+
+    # -- duplex transports
+
+    def connect(self, arrival: Arrival, channel: Channel) -> Conversation:
+        return Duplex(self, arrival, self.principal(arrival), channel)
+
+    # -- both
+
+    def principal(self, arrival: Arrival) -> Principal:
+        """Who is calling. Raises `AccessDenied`."""
+        authenticators = self._serving.authenticators
+        if arrival.local or not authenticators:
+            return ANONYMOUS
+        for each in authenticators:
+            try:
+                principal = each.authenticate(arrival)
+            except AccessDenied:
+                raise
+            except Exception as error:
+                raise AccessDenied("Unauthorized") from error
+            if principal is not None:
+                return principal
+        raise AccessDenied("Unauthorized: credentials are required")
+
+    def begin(self, hello: Hello, arrival: Arrival, principal: Principal) -> Session:
+        """Start a session. Raises `Refused`."""
+        session = self._sessions.start(hello, principal, arrival.profile)
+        if session is None:
+            raise Refused(503, -32000, "Too many sessions; try again later")
+        return session
+
+    def end_session(self, session: Session) -> None:
+        self._sessions.end(session)
+
+    def initialize_result(self, session: Session) -> bytes:
+        return self._serving.initialize_result(session.caller.profile, session.caller.revision)
+
+    def within_session(
+        self, session: Session, message: Envelope, params: Members, meta: Members, sink: Sink
+    ) -> Posting:
+        """Any message of a legacy session but `initialize`."""
+        if not message.method:
+            session.answered(message)
+            sink.finish(status=202)
+            return NOTHING_LEFT
+        if not message.id:
+            self._session_notified(session, message, params)
+            sink.finish(status=202)
+            return NOTHING_LEFT
+        if bytes(message.id) in session.requests:
+            _refuse(sink, 400, "Invalid Request: this id is in use", message.id)
+            return NOTHING_LEFT
+        request = LegacyRequest(session, message, params, meta, sink)
+        request.start(self._serving.handler(session.caller.profile))
+        return request
+
+    def batch(self, session: Session, messages: list[Envelope], sink: Sink) -> None:
+        batch = Batch(sink, len(messages))
+        for message in messages:
+            part = batch.part()
+            try:
+                params, meta = open_params(message)
+            except BadMessage as bad:
+                part.finish(_error(bad))
+                continue
+            self.within_session(session, message, params, meta, part)
+
+    def _session_notified(self, session: Session, message: Envelope, params: Members) -> None:
+        if message.method == "notifications/cancelled":
+            session.cancel(params.get("requestId"), "the client cancelled")
+        elif message.method == "notifications/roots/list_changed":
+            self._serving.roots_changed(session)
+
+    def _modern(
+        self,
+        arrival: Arrival,
+        principal: Principal,
+        message: Envelope,
+        params: Members,
+        meta: Members,
+        sink: Sink,
+    ) -> Posting:
+        if not message.method:
+            _refuse(sink, 400, "Invalid Request: this revision has no messages to answer", message.id)
+            return NOTHING_LEFT
+        if not message.id:
+            sink.finish(status=202)
+            return NOTHING_LEFT
+        try:
+            request = self.modern_request(arrival, principal, message, params, meta, sink, _ignore)
+        except Refused as refused:
+            sink.finish(wire.error(message.id, refused.failure.raw), refused.status)
+            return NOTHING_LEFT
+        return request
+
+    def modern_request(
+        self,
+        arrival: Arrival,
+        principal: Principal,
+        message: Envelope,
+        params: Members,
+        meta: Members,
+        sink: Sink,
+        on_end: Callable[[], None],
+    ) -> ModernRequest | Listening:
+        """A request that stands alone; started. Raises `Refused`."""
+        caller = modern.read_caller(message.method, params, meta, arrival, principal)
+        serving = self._serving
+        if message.method == "subscriptions/listen":
+            read_filter(params)
+            return serving.listen(caller, message.id, params, sink, on_end)
+
+        def exchange_of(request: ModernRequest) -> Exchange:
+            emit: Callable[[Notification], None] = request.emit
+            return modern_exchange(message.method, params, meta, caller, emit)
+
+        request = ModernRequest(message.id, sink, exchange_of, on_end)
+        request.start(serving.handler(arrival.profile))
+        return request
+
+
+class _Attached:
+    """A legacy GET stream."""
+
+    def __init__(self, session: Session, sink: Sink) -> None:
+        self._session = session
+        self._sink = sink
+
+    def disconnected(self) -> None:
+        self._session.detach(self._sink)
+
+
+def _error(bad: BadMessage) -> bytes:
+    return wire.error(bad.id, Failure.of(bad.code, bad.message).raw)
+
+
+def _refuse(sink: Sink, status: int, message: str, id: bytes, headers: Mapping[str, str] = NOTHING) -> None:
+    failure = Failure.of(wire.INVALID_REQUEST, message)
+    sink.finish(wire.error(id or wire.NO_ID, failure.raw), status, headers)
+
+
+def _ignore() -> None:
+    """Nobody keeps count."""

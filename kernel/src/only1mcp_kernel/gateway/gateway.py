@@ -1,0 +1,205 @@
+"""The gateway: what belongs to the process, and the generation in force."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Raw
+
+from only1mcp_kernel.component import Workshop
+from only1mcp_kernel.config.model import Config
+from only1mcp_kernel.gateway.audience import Clients
+from only1mcp_kernel.gateway.gate import Gate
+from only1mcp_kernel.gateway.identity import capabilities_of, instructions_of, write_initialize
+from only1mcp_kernel.gateway.listening import Listening
+from only1mcp_kernel.gateway.parking import Parking
+from only1mcp_kernel.gateway.router import Router
+from only1mcp_kernel.gateway.sessions import Session, Sessions
+from only1mcp_kernel.gateway.sinks import Sink
+from only1mcp_kernel.generation import Generation, Surroundings, open_generation
+from only1mcp_kernel.offers import Offers
+from only1mcp_kernel.shared import Pool
+from only1mcp_kernel.tasks import Tasks
+from only1mcp_kernel.wire.seal import KeyRing
+from only1mcp_sdk import Authenticator, Caller, Done, Exchange, Failure, Handler, Listener, Members
+
+SWEEP_SECONDS = 30.0
+ROTATE_SECONDS = 24 * 3600.0
+KEYS_KEPT = 8
+_log = logging.getLogger("only1mcp.gateway")
+
+
+class Gateway:
+    """One gateway. Start it once, reload it any number of times, stop it."""
+
+    def __init__(self, offers: Offers, base_dir: Path, state_dir: Path) -> None:
+        self._keys = KeyRing(KEYS_KEPT)
+        self._tasks = Tasks(_log)
+        self._parking = Parking(self._keys)
+        self._sessions = Sessions(self._keys, self._session_ended)
+        self._clients = Clients(self._sessions, self._routers, self._tasks)
+        workshop = Workshop(offers, base_dir, state_dir, Pool())
+        self._around = Surroundings(
+            workshop, self._clients, self._parking, self._tasks, self._set_level, state_dir
+        )
+        self._generation: Generation | None = None
+        self._number = 0
+        self._insecure = False
+        self._reloading = asyncio.Lock()
+        self.gate = Gate(self, self._sessions)
+
+    # -- life
+
+    async def start(self, config: Config, insecure: bool = False) -> None:
+        """Open everything and take clients in. Raises `Only1McpError`; then nothing is left open.
+
+        `insecure` permits listeners that other machines can reach without any authenticator.
+        """
+        self._insecure = insecure
+        self._generation = await open_generation(config, self._around, insecure)
+        self._number = 1
+        self._tasks.spawn(self._sweep(), "sweep")
+        for listener in self._generation.listeners:
+            listener.attach(self.gate)
+
+    async def reload(self, config: Config) -> None:
+        """Serve another configuration from now on. Raises `Only1McpError`; then the old one serves on."""
+        async with self._reloading:
+            old = self._in_force()
+            new = await open_generation(config, self._around, self._insecure)
+            self._generation = new
+            self._number += 1
+            for listener in new.listeners:
+                listener.attach(self.gate)
+            for profile in set(old.config.profiles) - set(new.config.profiles):
+                self._clients.end_profile(profile)
+            for profile in changed_profiles(old.config, new.config):
+                self._clients.profile_changed(profile)
+            self._tasks.spawn(self._retire(old, new), "close the old generation")
+
+    async def _retire(self, old: Generation, new: Generation) -> None:
+        for component, listener in zip(old.config.listen, old.listeners, strict=True):
+            if component not in new.config.listen:
+                await listener.drain(old.config.drain)
+        await old.close()
+
+    async def stop(self) -> None:
+        """Drain and close everything; wait until all of it is gone. Idempotent."""
+        generation = self._generation
+        if generation is None:
+            return
+        await asyncio.gather(*(each.drain(generation.config.drain) for each in generation.listeners))
+        self._clients.close()
+        self._sessions.close()
+        self._parking.close()
+        self._generation = None
+        await generation.close()
+        await self._tasks.close()
+
+    async def settled(self, timeout: float) -> bool:
+        """Wait until every server has been listed or found missing; False after `timeout` seconds."""
+        servers = self._in_force().servers.values()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                for server in servers:
+                    await server.answered.wait()
+        return all(server.answered.is_set() for server in servers)
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        return self._in_force().listeners
+
+    def status(self) -> dict[str, Any]:
+        """What the gateway is doing, as JSON values."""
+        generation = self._in_force()
+        return {
+            "generation": self._number,
+            "addresses": [listener.address for listener in generation.listeners],
+            "servers": {name: server.status() for name, server in generation.servers.items()},
+            "profiles": {name: list(router.servers) for name, router in generation.routers.items()},
+            "sessions": len(self._sessions),
+            "streams": len(self._clients),
+        }
+
+    # -- for the gate (gateway.gate.Serving)
+
+    @property
+    def authenticators(self) -> tuple[Authenticator, ...]:
+        return self._in_force().authenticators
+
+    @property
+    def message_bytes(self) -> int:
+        return self._in_force().config.limits.message_bytes
+
+    def has_profile(self, name: str) -> bool:
+        return name in self._in_force().routers
+
+    def handler(self, profile: str) -> Handler:
+        return self._in_force().handlers.get(profile, _no_profile)
+
+    def initialize_result(self, profile: str, revision: str) -> bytes:
+        servers = self._in_force().routers[profile].servers
+        return write_initialize(revision, capabilities_of(servers), instructions_of(servers))
+
+    def listen(
+        self, caller: Caller, id: Raw, params: Members, sink: Sink, on_end: Callable[[], None]
+    ) -> Listening:
+        return self._clients.listen(caller, id, params, sink, on_end)
+
+    def roots_changed(self, session: Session) -> None:
+        for server in self._in_force().servers.values():
+            server.roots_changed(session.id)
+
+    # -- inside
+
+    def _in_force(self) -> Generation:
+        if self._generation is None:
+            raise RuntimeError("the gateway is not running")
+        return self._generation
+
+    def _routers(self) -> Mapping[str, Router]:
+        return self._generation.routers if self._generation is not None else {}
+
+    def _set_level(self, session: str, level: str) -> None:
+        found = self._sessions.by_id(session)
+        if found is not None:
+            found.log_level = level
+            for server in self._in_force().servers.values():
+                server.set_level(session, level)
+
+    def _session_ended(self, session: Session) -> None:
+        if self._generation is not None:
+            for server in self._generation.servers.values():
+                self._tasks.spawn(server.release(session.id), "release a session's links")
+
+    async def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        rotated = loop.time()
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self._sessions.expire()
+            if loop.time() - rotated > ROTATE_SECONDS:
+                self._keys.rotate()
+                rotated = loop.time()
+
+
+def changed_profiles(old: Config, new: Config) -> list[str]:
+    """The profiles of both whose servers or own configuration differ."""
+    changed = []
+    for name in new.profiles.keys() & old.profiles.keys():
+        before, after = old.profiles[name], new.profiles[name]
+        same_servers = [old.servers[each].fingerprint for each in before.servers] == [
+            new.servers[each].fingerprint for each in after.servers
+        ]
+        if before != after or not same_servers:
+            changed.append(name)
+    return sorted(changed)
+
+
+def _no_profile(exchange: Exchange, done: Done) -> None:
+    done(Failure.of(-32600, f"The profile {exchange.caller.profile!r} is gone"))

@@ -1,0 +1,269 @@
+"""Routing: what each method of an exchange leads to, in one profile.
+
+Lists and what concerns the gateway itself are answered here; everything else goes to the one server that owns the name
+or URI in the request. Nothing is ever tried on a server to see whether it fits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from msgspec import Raw
+
+from only1mcp_kernel.gateway import names
+from only1mcp_kernel.gateway.catalogue import BY_METHOD, ListKind
+from only1mcp_kernel.gateway.identity import capabilities_of, instructions_of, write_discovery
+from only1mcp_kernel.gateway.request import ServerError
+from only1mcp_kernel.gateway.server import Server
+from only1mcp_kernel.gateway.translation import translated
+from only1mcp_kernel.gateway.views import Views
+from only1mcp_kernel.protocol.legacy import LEVELS
+from only1mcp_kernel.protocol.revisions import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    REVISIONS,
+    exists,
+)
+from only1mcp_kernel.tasks import Tasks
+from only1mcp_kernel.wire.members import encode, quoted, split, text
+from only1mcp_sdk import Done, EntryKind, Exchange, Failure, Handler, Only1McpError, Outcome, Result
+
+_OWNED: Mapping[str, tuple[EntryKind, str]] = {
+    "tools/call": ("tool", "name"),
+    "prompts/get": ("prompt", "name"),
+    "resources/read": ("resource", "uri"),
+}
+EMPTY = b"{}"
+
+LevelSetter = Callable[[str, str], None]
+
+
+class Router:
+    """Serves every exchange of one profile."""
+
+    def __init__(
+        self,
+        profile: str,
+        views: Views,
+        servers: Mapping[str, Server],
+        handlers: Mapping[str, Handler],
+        startup_wait: float,
+        tasks: Tasks,
+        set_level: LevelSetter,
+    ) -> None:
+        self.views = views
+        self.servers = servers
+        self._profile = profile
+        self._handlers = handlers
+        self._startup_wait = startup_wait
+        self._tasks = tasks
+        self._set_level = set_level
+        self._began = asyncio.get_running_loop().time()
+        self._local: dict[str, Handler] = {
+            "ping": self._ping,
+            "server/discover": self._discover,
+            "logging/setLevel": self._level,
+            "completion/complete": self._complete,
+            "resources/subscribe": self._subscription,
+            "resources/unsubscribe": self._subscription,
+            **dict.fromkeys(BY_METHOD, self._list),
+            **dict.fromkeys(_OWNED, self._owned),
+        }
+
+    def route(self, exchange: Exchange, done: Done) -> None:
+        """The terminal of the profile's pipeline."""
+        if not exists(exchange.method, exchange.caller.era):
+            done(_no_method(exchange.method))
+            return
+        self._local.get(exchange.method, self._other)(exchange, done)
+
+    # -- answered here
+
+    def _ping(self, exchange: Exchange, done: Done) -> None:
+        done(Result(EMPTY, exchange.caller.era))
+
+    def _discover(self, exchange: Exchange, done: Done) -> None:
+        done(write_discovery(capabilities_of(self.servers), instructions_of(self.servers)))
+
+    def _level(self, exchange: Exchange, done: Done) -> None:
+        level = text((exchange.params or {}).get("level"))
+        if level not in LEVELS:
+            done(Failure.of(INVALID_PARAMS, f"Invalid params: level must be one of {', '.join(LEVELS)}"))
+            return
+        self._set_level(exchange.caller.session, level)
+        done(Result(EMPTY, "legacy"))
+
+    def _list(self, exchange: Exchange, done: Done) -> None:
+        each = BY_METHOD[exchange.method]
+        if "cursor" in (exchange.params or {}):
+            done(
+                Failure.of(
+                    INVALID_PARAMS, "Invalid params: this list has one page, so no cursor of it exists"
+                )
+            )
+            return
+        waiting = [server for server in self.servers.values() if server.lacks(exchange.caller)]
+        if not waiting:
+            done(self.views.listing(each, exchange.caller))
+            return
+        task = self._tasks.start(
+            self._list_later(each, waiting, exchange, done), f"{exchange.method} {self._profile}"
+        )
+        exchange.on_cancel = lambda reason: (task.cancel(), None)[1]
+
+    async def _list_later(
+        self, each: ListKind, waiting: list[Server], exchange: Exchange, done: Done
+    ) -> None:
+        """Give servers that have not answered a caller like this one a moment; then show what is there. Those that come
+        later are announced by list_changed."""
+        pending = [
+            self._tasks.start(server.ready(exchange.caller), f"wait for {server.name}") for server in waiting
+        ]
+        try:
+            await asyncio.wait(pending, timeout=self._startup_wait)
+        finally:
+            for task in pending:
+                task.cancel()
+        done(self.views.listing(each, exchange.caller))
+
+    # -- answered by a server
+
+    def _owned(self, exchange: Exchange, done: Done) -> None:
+        kind, member = _OWNED[exchange.method]
+        name = text((exchange.params or {}).get(member))
+        if name is None:
+            done(Failure.of(INVALID_PARAMS, f"Invalid params: {exchange.method} needs a {member}"))
+            return
+        exchange.name = name
+        owned = self.views.uri_owner(name) if kind == "resource" else self.views.owner(kind, name)
+        if owned is None:
+            owned = self._only(name)
+        if owned is None:
+            done(self._unknown(kind, name, exchange))
+            return
+        self._forward(owned, exchange, done)
+
+    def _forward(self, owned: names.Owned, exchange: Exchange, done: Done) -> None:
+        exchange.server, exchange.target = owned
+        handler = self._handlers[exchange.server]
+        aliases = self.views.table.aliases.get(exchange.server)
+        if aliases:
+            handler = translated(aliases, handler)
+        handler(exchange, done)
+
+    def _only(self, name: str) -> names.Owned | None:
+        """In a profile of one server that nothing filters, what is unknown here is that server's to judge."""
+        if self.views.plain:
+            return next(iter(self.servers)), name
+        return None
+
+    def _complete(self, exchange: Exchange, done: Done) -> None:
+        ref_raw = (exchange.params or {}).get("ref")
+        try:
+            ref = split(ref_raw) if ref_raw else {}
+        except ValueError:
+            ref = {}
+        name, uri = text(ref.get("name")), text(ref.get("uri"))
+        exchange.name = name or uri or ""
+        if name is not None:
+            owned = self.views.owner("prompt", name)
+            member, known = "name", self.views.shown_names("prompt")
+        elif uri is not None:
+            owned = self._template_owner(uri)
+            member, known = "uri", []
+        else:
+            done(
+                Failure.of(
+                    INVALID_PARAMS,
+                    "Invalid params: completion/complete needs a ref to a prompt or a resource",
+                )
+            )
+            return
+        owned = owned or self._only(exchange.name)
+        if owned is None:
+            done(
+                Failure.of(
+                    INVALID_PARAMS, _with_close(f"Unknown reference: {exchange.name}", exchange.name, known)
+                )
+            )
+            return
+        if "completions" not in self.servers[owned[0]].declares() and not self.views.plain:
+            done(Result(b'{"completion":{"values":[]}}', "legacy"))
+            return
+        if owned[1] != exchange.name:
+            exchange.params = {
+                **(exchange.params or {}),
+                "ref": Raw(encode({**ref, member: quoted(owned[1])})),
+            }
+        self._forward(owned, exchange, done)
+
+    def _template_owner(self, uri: str) -> names.Owned | None:
+        for server, aliases in self.views.table.aliases.items():
+            for own, shown in aliases.items():
+                if shown == uri:
+                    return server, own
+        for server in self.servers:
+            if any(each == uri for each in self.servers[server].memory.identifiers("template")):
+                return server, uri
+        return self.views.uri_owner(uri)
+
+    def _subscription(self, exchange: Exchange, done: Done) -> None:
+        uri = text((exchange.params or {}).get("uri"))
+        if uri is None:
+            done(Failure.of(INVALID_PARAMS, f"Invalid params: {exchange.method} needs a uri"))
+            return
+        exchange.name = uri
+        owned = self.views.uri_owner(uri) or self._only(uri)
+        if owned is None:
+            done(self._unknown("resource", uri, exchange))
+            return
+        exchange.server, exchange.target = owned
+        server = self.servers[owned[0]]
+        wanted = exchange.method == "resources/subscribe"
+
+        async def work() -> None:
+            try:
+                if wanted:
+                    await server.subscribe(exchange.caller, owned[1], exchange.caller.session)
+                else:
+                    await server.unsubscribe(exchange.caller, owned[1], exchange.caller.session)
+            except ServerError as error:
+                done(error.failure)
+            except (Only1McpError, TimeoutError) as error:
+                done(Failure.of(INTERNAL_ERROR, f'Server "{server.name}": {error}', {"server": server.name}))
+            else:
+                done(Result(EMPTY, "legacy"))
+
+        self._tasks.start(work(), f"{exchange.method} {server.name}")
+
+    def _other(self, exchange: Exchange, done: Done) -> None:
+        """A method no revision defines, or one only servers know: it goes where that is certain."""
+        if len(self.servers) == 1 and self.views.plain:
+            self._forward((next(iter(self.servers)), ""), exchange, done)
+        else:
+            done(_no_method(exchange.method))
+
+    # -- refusals
+
+    def _unknown(self, kind: EntryKind, name: str, exchange: Exchange) -> Outcome:
+        if kind == "resource":
+            code = REVISIONS[exchange.caller.revision].not_found
+            return Failure.of(code, f"Resource not found: {name}", {"uri": name})
+        servers = self.views.table.ambiguous.get(kind, {}).get(name)
+        if servers:
+            listed = " and ".join(f'"{server}"' for server in servers)
+            return Failure.of(INVALID_PARAMS, f"Ambiguous {kind}: {name} is in the servers {listed}")
+        return Failure.of(
+            INVALID_PARAMS, _with_close(f"Unknown {kind}: {name}", name, self.views.shown_names(kind))
+        )
+
+
+def _with_close(message: str, name: str, known: list[str]) -> str:
+    close = names.nearest(name, known)
+    return f"{message}. Did you mean {', '.join(close)}?" if close else message
+
+
+def _no_method(method: str) -> Failure:
+    return Failure.of(METHOD_NOT_FOUND, f"Method not found: {method}")

@@ -1,0 +1,161 @@
+"""A generation: one configuration, opened.
+
+Everything is opened on one stack and compiled before anything is served; a failure closes what was opened. What a
+newer generation also needs (servers and ports whose configuration is unchanged) passes on through the shared pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from only1mcp_kernel.component import Workshop
+from only1mcp_kernel.config.model import Config, ProfileConfig, ServerConfig
+from only1mcp_kernel.gateway.endpoint import Terms
+from only1mcp_kernel.gateway.parking import Parking
+from only1mcp_kernel.gateway.pipeline import Named, compile_chain
+from only1mcp_kernel.gateway.router import LevelSetter, Router
+from only1mcp_kernel.gateway.server import Audience, Server
+from only1mcp_kernel.gateway.views import Views
+from only1mcp_kernel.tasks import Tasks
+from only1mcp_sdk import Authenticator, EntryKind, Filter, Handler, Listener, OpenFailed, Transform
+
+Former = dict[EntryKind, dict[str, tuple[str, str]]]
+"""Names once shown in a profile, and whose they were."""
+
+
+class Surroundings:
+    """What belongs to the process and every generation uses."""
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        audience: Audience,
+        parking: Parking,
+        tasks: Tasks,
+        set_level: LevelSetter,
+        state_dir: Path,
+    ) -> None:
+        self.workshop = workshop
+        self.audience = audience
+        self.parking = parking
+        self.tasks = tasks
+        self.set_level = set_level
+        self.state_dir = state_dir
+        self.former: dict[str, Former] = {}
+
+
+class Generation:
+    """An opened configuration."""
+
+    def __init__(self, config: Config, stack: AsyncExitStack) -> None:
+        self.config = config
+        self.authenticators: tuple[Authenticator, ...] = ()
+        self.listeners: tuple[Listener, ...] = ()
+        self.servers: dict[str, Server] = {}
+        self.routers: dict[str, Router] = {}
+        self.handlers: dict[str, Handler] = {}
+        self._stack = stack
+
+    async def close(self) -> None:
+        """Close everything this generation opened and no other one holds."""
+        await self._stack.aclose()
+
+
+async def open_generation(config: Config, around: Surroundings, insecure: bool) -> Generation:
+    """Open a configuration. Raises `Only1McpError`; then nothing of it is left."""
+    async with AsyncExitStack() as stack:
+        generation = Generation(config, stack)
+        enter = stack.enter_async_context
+        workshop = around.workshop
+        generation.authenticators = tuple([await enter(workshop.open(each)) for each in config.authenticate])
+        filters: list[Named] = [(each.place, await enter(workshop.open(each))) for each in config.filters]
+        for server in config.servers.values():
+            generation.servers[server.name] = await enter(_hold_server(server, around, config.drain))
+        transforms = {
+            server.name: [await enter(workshop.open(each)) for each in server.transforms]
+            for server in config.servers.values()
+        }
+        for profile in config.profiles.values():
+            opened = [await enter(workshop.open(each)) for each in profile.transforms]
+            router = _build_router(generation, profile, transforms, opened, filters, around)
+            generation.routers[profile.name] = router
+            generation.handlers[profile.name] = compile_chain(filters, "gateway", router.route)
+        generation.listeners = tuple([await enter(workshop.open(each)) for each in config.listen])
+        _refuse_exposure(generation, insecure)
+        generation._stack = stack.pop_all()
+        return generation
+    raise AssertionError("unreachable")
+
+
+def _build_router(
+    generation: Generation,
+    profile: ProfileConfig,
+    transforms: dict[str, list[Transform]],
+    profile_transforms: list[Transform],
+    filters: list[tuple[str, Filter]],
+    around: Surroundings,
+) -> Router:
+    servers = {name: generation.servers[name] for name in profile.servers}
+    former = around.former.setdefault(profile.name, {})
+    own = {name: transforms[name] for name in servers}
+    views = Views(profile, servers, own, profile_transforms, former)
+    handlers = {
+        name: compile_chain(
+            filters, "server", server.serve_with(compile_chain(filters, "endpoint", server.attempt))
+        )
+        for name, server in servers.items()
+    }
+    startup_wait = generation.config.startup_wait
+    return Router(profile.name, views, servers, handlers, startup_wait, around.tasks, around.set_level)
+
+
+def _refuse_exposure(generation: Generation, insecure: bool) -> None:
+    if generation.authenticators or insecure:
+        return
+    for listener in generation.listeners:
+        if listener.exposed:
+            raise OpenFailed(
+                f"{listener.address} can be reached from other machines, and everybody there could use every server:"
+                " configure an authenticator (authenticate:), listen on 127.0.0.1, or start with --insecure"
+            )
+
+
+def _hold_server(
+    config: ServerConfig, around: Surroundings, drain: float
+) -> AbstractAsyncContextManager[Server]:
+    key = ("server", config.name, config.fingerprint)
+    return around.workshop.pool.hold(key, lambda: _open_server(config, around, drain))
+
+
+@asynccontextmanager
+async def _open_server(config: ServerConfig, around: Surroundings, drain: float) -> AsyncIterator[Server]:
+    async with AsyncExitStack() as stack:
+        workshop = around.workshop
+        replicas = [
+            (each.key, each.weight, await stack.enter_async_context(workshop.open(each.component)))
+            for each in config.replicas
+        ]
+        balancer = await stack.enter_async_context(workshop.open(config.balance)) if config.balance else None
+        server = Server(
+            config.name,
+            Terms(
+                era=None if config.era == "auto" else config.era,
+                isolation=config.isolation,
+                connect_timeout=config.connect_timeout,
+                idle_stop=config.idle_stop,
+            ),
+            replicas,
+            balancer,
+            around.audience,
+            around.parking,
+            around.state_dir / "catalogues",
+            list_timeout=config.list_timeout,
+            call_timeout=config.call_timeout,
+        )
+        server.open()
+        try:
+            yield server
+        finally:
+            await server.close(drain)
