@@ -7,6 +7,7 @@ at it, and replace it only to change it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -144,6 +145,7 @@ class Exchange:
         "progress_token",
         "refusals",
         "server",
+        "started",
         "state",
         "target",
     )
@@ -169,6 +171,8 @@ class Exchange:
         """`name` in that server's own words."""
         self.endpoint = ""
         """The replica that was picked; empty before balancing."""
+        self.started = monotonic()
+        """When the gateway took the request in, on `Context.clock.monotonic()`."""
         self.progress_token: Raw | None = meta.get("progressToken")
         self.log_level: str | None = None
         self.deadline: float | None = None
