@@ -1,0 +1,45 @@
+"""Commands that other distributions bring: entry points of the group `only1mcp.commands`, listed from metadata and
+imported when invoked.
+
+An entry point names a function that takes the rest of the command line as a list of strings and returns an exit code
+or None. Our own commands come first: a name of theirs can't be taken.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+
+import typer
+
+GROUP = "only1mcp.commands"
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add what is installed to the program."""
+    taken = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    taken |= {group.name for group in app.registered_groups if isinstance(group.name, str)}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+        if point.name in taken:
+            continue
+        taken.add(point.name)
+        app.command(
+            point.name,
+            help=f"Brought by {point.dist.name if point.dist else point.value}.",
+            add_help_option=False,
+            # Everything after the name is the command's own to read.
+            context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+        )(_runner(point))
+
+
+def _runner(point: EntryPoint) -> Callable[[typer.Context], None]:
+    def run(context: typer.Context) -> None:
+        try:
+            command = point.load()
+        except Exception as error:
+            print(f"the command {point.name} ({point.value}) can't be loaded: {error!r}", file=sys.stderr)
+            raise typer.Exit(1) from None
+        raise typer.Exit(command(list(context.args)) or 0)
+
+    return run

@@ -1,0 +1,132 @@
+"""What a gateway tells people about itself, in words; and who is told when a process starts."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, TextIO
+
+_COUNTED = ("tools", "prompts", "resources", "templates")
+_log = logging.getLogger("only1mcp.process")
+
+Status = Mapping[str, Any]
+
+
+def serving_lines(status: Status) -> Iterator[str]:
+    """Where clients find the gateway, and what to paste into them."""
+    yield f"Serving {status['config']}"
+    for address in status["addresses"]:
+        yield f"  at {address}"
+    urls = [address for address in status["addresses"] if address.startswith(("http://", "https://"))]
+    if urls:
+        block = {"mcpServers": {"only1mcp": {"type": "http", "url": urls[0]}}}
+        yield "Add it to a client:"
+        yield f"  claude mcp add --transport http only1mcp {urls[0]}"
+        yield f"  {json.dumps(block)}"
+
+
+def settled_lines(status: Status, complete: bool, seconds: float) -> Iterator[str]:
+    """What the gateway aggregated; which servers are missing, and why."""
+    servers: Mapping[str, Status] = status["servers"]
+    if not servers:
+        yield "No servers are configured yet: add one under `servers:` and run `only1mcp reload`"
+        return
+    missing = {name: server for name, server in servers.items() if server.get("state") != "ready"}
+    counts = [_count(sum(server.get(what) or 0 for server in servers.values()), what) for what in _COUNTED]
+    answered = len(servers) - len(missing)
+    late = "" if complete else f" after {seconds:.0f} s"
+    yield f"{answered} of {_count(len(servers), 'servers')} answered{late}: {', '.join(counts)}"
+    for name, server in missing.items():
+        yield f"  {name} is missing: {server.get('problem') or server.get('state') or 'no answer yet'}"
+
+
+def status_lines(status: Status) -> Iterator[str]:
+    """All of a status."""
+    yield f"{status['state']}, pid {status['pid']}, for {_duration(status['uptime'])}"
+    yield f"configuration: {status['config']}"
+    for address in status.get("addresses", ()):
+        yield f"listening at:  {address}"
+    servers: Mapping[str, Status] = status.get("servers", {})
+    width = max(map(len, servers), default=0)
+    for name, server in servers.items():
+        counts = ", ".join(_count(server[what], what) for what in _COUNTED if server.get(what))
+        words = [server.get("state"), server.get("era"), counts, server.get("problem")]
+        yield f"  {name:<{width}}  {'; '.join(str(word) for word in words if word)}"
+
+
+def _count(number: int, plural: str) -> str:
+    return f"{number} {plural.removesuffix('s') if number == 1 else plural}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+class TerminalReport:
+    """Tells the person in front of the terminal. `data`, where given, gets the status at the start as one line of
+    JSON."""
+
+    def __init__(self, talk: TextIO, data: TextIO | None, settle_seconds: float) -> None:
+        self._talk = talk
+        self._data = data
+        self._seconds = settle_seconds
+
+    def serving(self, status: dict[str, Any]) -> None:
+        self._say(self._talk, serving_lines(status))
+        if self._data is not None:
+            self._say(self._data, [json.dumps({"ok": True, **status})])
+
+    def settled(self, status: dict[str, Any], complete: bool) -> None:
+        self._say(self._talk, settled_lines(status, complete, self._seconds))
+
+    def _say(self, stream: TextIO, lines: Iterator[str] | list[str]) -> None:
+        # Serving goes on when nobody listens to us any more.
+        with contextlib.suppress(OSError, ValueError):
+            for line in lines:
+                print(line, file=stream, flush=True)
+
+
+class LogReport:
+    """Tells the log."""
+
+    def __init__(self, settle_seconds: float) -> None:
+        self._seconds = settle_seconds
+
+    def serving(self, status: dict[str, Any]) -> None:
+        _log.info("serving %s at %s", status["config"], ", ".join(status["addresses"]) or "no address")
+
+    def settled(self, status: dict[str, Any], complete: bool) -> None:
+        for line in settled_lines(status, complete, self._seconds):
+            _log.info("%s", line.strip())
+
+
+class PipeReport(LogReport):
+    """Tells the log, and the command that started this process and waits at the other end of a pipe."""
+
+    def __init__(self, pipe: int, settle_seconds: float) -> None:
+        super().__init__(settle_seconds)
+        os.set_inheritable(pipe, False)
+        self._pipe: int | None = pipe
+
+    def serving(self, status: dict[str, Any]) -> None:
+        super().serving(status)
+        self._tell({"ok": True, **status})
+
+    def failed(self, error: str, exit_code: int) -> None:
+        """The process ends with this code. Nothing is said to somebody who was told that it serves."""
+        self._tell({"ok": False, "error": error, "exit_code": exit_code})
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        if self._pipe is None:
+            return
+        pipe, self._pipe = self._pipe, None
+        try:
+            with contextlib.suppress(OSError), open(pipe, "wb") as stream:
+                stream.write(json.dumps(message).encode())
+        except ValueError:
+            _log.debug("the pipe to the starting command is no pipe")
