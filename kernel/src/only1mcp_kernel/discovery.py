@@ -47,12 +47,14 @@ class Source:
     load: Callable[[], object]
 
 
-def discover() -> Offers:
-    """Load every installed plugin. Never raises for what a plugin does; look at `Offers.plugins` for what was refused.
+def discover(only: Iterable[str] = ()) -> Offers:
+    """Load every installed plugin, or those of the distributions in `only`. Never raises for what a plugin does; look
+    at `Offers.plugins` for what was refused.
 
     Imports all plugin modules, so it may take a while: for starting and for commands that need it, not for `--help`.
     """
-    return take(_sources())
+    chosen = [*only] or os.environ.get(ONLY, "").split(",")
+    return take(_sources({_canonical(name) for name in chosen if name.strip()}))
 
 
 def take(sources: Iterable[Source]) -> Offers:
@@ -69,8 +71,7 @@ def take(sources: Iterable[Source]) -> Offers:
     return offers
 
 
-def _sources() -> Iterable[Source]:
-    only = {_canonical(name) for name in os.environ.get(ONLY, "").split(",") if name.strip()}
+def _sources(only: set[str]) -> Iterable[Source]:
     found: dict[tuple[str, str], EntryPoint] = {}
     for point in entry_points(group=GROUP):
         distribution = _canonical(point.dist.name) if point.dist else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from pathlib import Path as FilePath
 
@@ -12,7 +12,7 @@ from only1mcp_kernel.config.effective import effective
 from only1mcp_kernel.config.model import DEFAULT_PROFILE, Config, Limits, ProfileConfig
 from only1mcp_kernel.config.problems import ConfigError, listed, nearest
 from only1mcp_kernel.config.secrets import Vault
-from only1mcp_kernel.config.servers import Servers, switched_off
+from only1mcp_kernel.config.servers import Servers
 from only1mcp_kernel.config.settings import NAME, NAME_RULE, ProfileSettings, RootSettings
 from only1mcp_kernel.config.validate import Checker
 from only1mcp_kernel.offers import Offers
@@ -36,7 +36,9 @@ def _config(root: Node, path: FilePath, components: Components) -> Config | None
     listen = top.get("listen") or _default(root, "listen")
     servers_node = top.get("servers") or replace(root, value={})
     servers, disabled = Servers(components).read(servers_node, (spelling,))
-    profiles = _profiles(top.get("profiles") or replace(root, value={}), servers_node, components)
+    profiles = _Profiles(servers_node, disabled, components).read(
+        top.get("profiles") or replace(root, value={})
+    )
     listeners = components.listed("listener", listen, ("listen",))
     authenticators = components.listed("authenticator", top.get("authenticate"), ("authenticate",))
     filters = components.listed("filter", top.get("filters"), ("filters",))
@@ -69,41 +71,46 @@ def _spelling(root: Node, checker: Checker) -> str:
     return "mcpServers"
 
 
-def _profiles(node: Node, servers: Node, components: Components) -> Mapping[str, ProfileConfig]:
-    members = node.members
-    if DEFAULT_PROFILE not in members:
-        members = {DEFAULT_PROFILE: replace(node, value={}), **members}
-    profiles: dict[str, ProfileConfig] = {}
-    for name, member in members.items():
-        path = ("profiles", name)
-        if not NAME.match(name):
-            components.checker.report(member, path, NAME_RULE, at_key=True)
-        if components.checker.mapping(member, path):
-            profile = _profile(name, member, path, servers, components)
-            if profile is not None:
-                profiles[name] = profile
-    return profiles
+class _Profiles:
+    def __init__(self, servers: Node, disabled: Container[str], components: Components) -> None:
+        self._servers = servers.members
+        self._disabled = disabled
+        self._components = components
 
+    def read(self, node: Node) -> Mapping[str, ProfileConfig]:
+        members = node.members
+        if DEFAULT_PROFILE not in members:
+            members = {DEFAULT_PROFILE: replace(node, value={}), **members}
+        profiles: dict[str, ProfileConfig] = {}
+        for name, member in members.items():
+            path = ("profiles", name)
+            if not NAME.match(name):
+                self._components.checker.report(member, path, NAME_RULE, at_key=True)
+            if self._components.checker.mapping(member, path):
+                profile = self._profile(name, member, path)
+                if profile is not None:
+                    profiles[name] = profile
+        return profiles
 
-def _profile(
-    name: str, node: Node, path: Path, servers: Node, components: Components
-) -> ProfileConfig | None:
-    own = drop(node, components.inline)
-    settings = components.checker.check(ProfileSettings, own, path, components.inline)
-    transforms = components.transforms(node, path)
-    wanted = own.members.get("servers")
-    for index, item in enumerate(wanted.items if wanted is not None else ()):
-        if isinstance(item.value, str) and item.value not in servers.members:
-            hint = nearest(item.value, servers.members) or f"there are: {listed(servers.members)}"
-            components.checker.report(item, (*path, "servers", index), f"no server {item.value!r}", hint)
-    if settings is None:
-        return None
-    shown = tuple(
-        server
-        for server, member in servers.members.items()
-        if (settings.servers == "*" or server in settings.servers) and not switched_off(member)
-    )
-    return ProfileConfig(name, shown, settings.names, settings.safe_names, transforms)
+    def _profile(self, name: str, node: Node, path: Path) -> ProfileConfig | None:
+        inline = self._components.inline
+        own = drop(node, inline)
+        settings = self._components.checker.check(ProfileSettings, own, path, inline)
+        transforms = self._components.transforms(node, path)
+        wanted = own.members.get("servers")
+        for index, item in enumerate(wanted.items if wanted is not None else ()):
+            if isinstance(item.value, str) and item.value not in self._servers:
+                hint = nearest(item.value, self._servers) or f"there are: {listed(self._servers)}"
+                place = (*path, "servers", index)
+                self._components.checker.report(item, place, f"no server {item.value!r}", hint)
+        if settings is None:
+            return None
+        shown = tuple(
+            server
+            for server in self._servers
+            if (settings.servers == "*" or server in settings.servers) and server not in self._disabled
+        )
+        return ProfileConfig(name, shown, settings.names, settings.safe_names, transforms)
 
 
 def _default(root: Node, key: str) -> Node:

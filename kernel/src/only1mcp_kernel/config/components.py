@@ -78,12 +78,14 @@ class Components:
         for plugin in refused:
             if name in plugin.kinds.get(kind, ()):
                 return f"{plugin.distribution} offers it, but was refused: {plugin.reason}"
-        parts = [nearest(name, self.offers.words(kind)), f"installed: {listed(self.offers.of(kind))}"]
+        guess = nearest(name, self.offers.words(kind))
+        installed = listed(self.offers.of(kind))
+        parts = [f"{guess} Installed: {installed}" if guess else f"installed: {installed}"]
         # A plugin that could not be asked may be the one that has it.
         silent = [f"{plugin.distribution} ({plugin.reason})" for plugin in refused if not plugin.kinds]
         if silent:
             parts.append(f"plugins that were refused: {listed(silent)}")
-        return "; ".join(part for part in parts if part)
+        return "; ".join(parts)
 
 
 def _place(path: Path) -> str:

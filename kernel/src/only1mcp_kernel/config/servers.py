@@ -34,28 +34,27 @@ class Servers:
                 self._report(member, here, NAME_RULE, at_key=True)
             if not self._components.checker.mapping(member, here):
                 continue
-            server = self._server(name, member, here)
-            if switched_off(member):
+            settings = self._components.checker.check(ServerSettings, keep(member, _OWN), here)
+            server = self._server(name, member, here, settings or ServerSettings())
+            if settings is not None and settings.disabled:
                 disabled.append(name)
             elif server is not None:
                 servers[name] = server
         return servers, tuple(disabled)
 
-    def _server(self, name: str, node: Node, path: Path) -> ServerConfig | None:
-        own = keep(node, _OWN)
-        settings = self._components.checker.check(ServerSettings, own, path)
+    def _server(self, name: str, node: Node, path: Path, settings: ServerSettings) -> ServerConfig | None:
         transforms = self._components.transforms(node, path)
         connector = drop(node, _OWN | self._components.inline.keys())
-        listed_ones = own.members.get("replicas")
+        listed_ones = node.members.get("replicas")
         if listed_ones is None or listed_ones.value is None:
             neighbours = _OWN | self._components.inline.keys()
             replicas = [self._replica(connector, path, 1, neighbours)]
         else:
             self._misplaced(connector, path)
             replicas = self._replicas(listed_ones, (*path, "replicas"))
-        balance = self._balance(node, own.members.get("balance"), len(replicas), path)
+        balance = self._balance(node, node.members.get("balance"), len(replicas), path)
         made = tuple(replica for replica in replicas if replica is not None)
-        if settings is None or len(made) < len(replicas):
+        if len(made) < len(replicas):
             return None
         server = ServerConfig(
             name=name,
@@ -148,11 +147,6 @@ class Servers:
             hint = f"write balance: {{use: name}}; installed: {installed}"
             self._report(server, path, message, hint, at_key=True)
         return None
-
-
-def switched_off(server: Node) -> bool:
-    switch = server.members.get("disabled")
-    return switch is not None and switch.value is True
 
 
 def _fingerprint(server: ServerConfig) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from only1mcp_kernel.config.document import Node, Path, Step, child, dotted, plain
+from only1mcp_kernel.config.document import Node, Path, Step, child, dotted, plain, walk
 from only1mcp_kernel.config.problems import Problem, nearest
 from only1mcp_kernel.config.read_yaml import plain_scalar
 from only1mcp_kernel.config.secrets import Vault
@@ -33,6 +33,10 @@ class Checker:
         if node.unresolved:
             return
         line, column = (node.key_line, node.key_column) if at_key else (node.line, node.column)
+        for _, inner in walk(node):
+            # Too short for the vault maybe, but this is the very value that the message is about.
+            if inner.written is not None and inner.value:
+                message = message.replace(str(inner.value), inner.written)
         blot = self._vault.blot
         self.problems.append(Problem(self._file, line, column, dotted(path), blot(message), blot(hint)))
 
@@ -86,7 +90,8 @@ class Checker:
             else:
                 wrong.setdefault(inside, (found, []))[1].append(_message(error))
         for inside, (found, messages) in wrong.items():
-            text = ", or ".join(dict.fromkeys(messages))
+            first, *others = dict.fromkeys(messages)
+            text = " or ".join([first, *(other.removeprefix("should be ") for other in others)])
             if " valid " in text:
                 text += f", not {describe(found)}"
             self.report(found, (*path, *inside), text)
