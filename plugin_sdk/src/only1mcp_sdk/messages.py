@@ -1,6 +1,6 @@
 """What travels: callers, exchanges and their outcomes.
 
-JSON values that nobody has to change travel as `Raw`: the very bytes that were received. Decode one only to look
+JSON values that nobody has to change travel as `Json`: the very bytes that were received. Decode one only to look
 at it, and replace it only to change it.
 """
 
@@ -11,13 +11,16 @@ from time import monotonic
 from typing import Any, Literal, TypeAlias
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 Era: TypeAlias = Literal["legacy", "modern"]
 """`legacy`: the revisions with an `initialize` handshake (2024-11-05 to 2025-11-25).
 `modern`: the stateless ones (2026-07-28)."""
 
-Members: TypeAlias = dict[str, Raw]
+Json: TypeAlias = bytes
+"""A JSON value as the very bytes that were received."""
+
+Members: TypeAlias = dict[str, Json]
 """A JSON object, split into its members, in their order."""
 
 
@@ -47,7 +50,7 @@ class Arrival(Struct, frozen=True):
 class Capabilities(Struct, frozen=True):
     """What a client declared it can do for servers."""
 
-    raw: Raw = Raw(b"{}")
+    raw: Json = b"{}"
     asks: frozenset[str] = frozenset()
     """The capabilities a server may put questions by: of `sampling`, `elicitation`, `roots`."""
     details: frozenset[str] = frozenset()
@@ -65,7 +68,7 @@ class Caller(Struct, frozen=True):
     revision: str
     profile: str
     capabilities: Capabilities
-    client_info: Raw = Raw(b"")
+    client_info: Json = b""
     session: str = ""
     """The gateway's own id of the legacy session; empty for modern callers."""
 
@@ -74,7 +77,7 @@ class Notification(Struct, frozen=True):
     """A message that expects no answer."""
 
     method: str
-    params: Raw = Raw(b"")
+    params: Json = b""
 
 
 class Result(Struct, frozen=True):
@@ -104,7 +107,7 @@ class Question(Struct, frozen=True):
     """Something a server wants from the client: `elicitation/create`, `sampling/createMessage`, `roots/list`."""
 
     method: str
-    params: Raw = Raw(b"")
+    params: Json = b""
 
 
 class InputRequired(Struct, frozen=True):
@@ -173,7 +176,7 @@ class Exchange:
         """The replica that was picked; empty before balancing."""
         self.started = monotonic()
         """When the gateway took the request in, on `Context.clock.monotonic()`."""
-        self.progress_token: Raw | None = meta.get("progressToken")
+        self.progress_token: Json | None = meta.get("progressToken")
         self.log_level: str | None = None
         self.deadline: float | None = None
         """On `Context.clock.monotonic()`."""
@@ -202,7 +205,7 @@ class Exchange:
     @arguments.setter
     def arguments(self, value: Any) -> None:
         self._arguments = value
-        self.params = {**(self.params or {}), "arguments": Raw(msgspec.json.encode(value))}
+        self.params = {**(self.params or {}), "arguments": msgspec.json.encode(value)}
 
     def cancel(self, reason: str = "") -> None:
         """The client gave up. Harmless after the end, and when repeated."""

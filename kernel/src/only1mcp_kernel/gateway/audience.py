@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 
-from msgspec import Raw
-
 from only1mcp_kernel.gateway.announcing import LIST_CHANGED, Announcer
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.listening import Listening, read_filter
@@ -20,7 +18,7 @@ from only1mcp_kernel.tasks import Tasks
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_kernel.wire.members import text
-from only1mcp_sdk import Caller, EntryKind, Members, Only1McpError, Question
+from only1mcp_sdk import Caller, EntryKind, Json, Members, Only1McpError, Question
 
 from only1mcp_kernel.gateway.request import ServerError  # isort: skip
 
@@ -82,7 +80,7 @@ class Clients:
     # -- listen streams
 
     def listen(
-        self, caller: Caller, id: Raw, params: Members, sink: Sink, on_end: Callable[[], None]
+        self, caller: Caller, id: Json, params: Members, sink: Sink, on_end: Callable[[], None]
     ) -> Listening:
         """Open a listen stream. Raises `Refused`."""
         filter = read_filter(params)

@@ -20,12 +20,13 @@ from only1mcp_kernel.protocol import bridge
 from only1mcp_kernel.protocol.modern import NAME_PARAM
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
 from only1mcp_kernel.wire.envelope import Envelope
-from only1mcp_kernel.wire.members import encode, quoted
+from only1mcp_kernel.wire.members import join, quoted
 from only1mcp_sdk import (
     Done,
     Exchange,
     Failure,
     InputRequired,
+    Json,
     Members,
     Notification,
     Outcome,
@@ -92,7 +93,7 @@ class Call:
         self._on_end = on_end
         self._done: Done | None = None
         self._id = link.next_id()
-        self._questions: dict[str, tuple[Raw, Question]] = {}
+        self._questions: dict[str, tuple[Json, Question]] = {}
         self._answered: Outcome | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._asked_at = 0.0
@@ -110,7 +111,7 @@ class Call:
             params.pop("requestState", None)
         meta = exchange.meta
         if exchange.progress_token is not None:
-            meta = {**meta, "progressToken": Raw(b"%d" % self._id)}
+            meta = {**meta, "progressToken": b"%d" % self._id}
         message, headers = link.dialect.request(
             self._id, exchange.method, params, meta, exchange.caller.capabilities, exchange.log_level
         )
@@ -153,7 +154,7 @@ class Call:
             outcome = self._read_result(message.result)
         self._end(outcome)
 
-    def _read_result(self, raw: Raw) -> Outcome:
+    def _read_result(self, raw: Json) -> Outcome:
         if raw[:1] != b"{":
             return self._failure("answered with a result that is no object")
         if self._link.era == "legacy":
@@ -164,7 +165,7 @@ class Call:
             asked = _input_required(raw)
         except msgspec.DecodeError as error:
             return self._failure(f"answered with a malformed result: {error}")
-        questions = {key: Question(one.method, one.params) for key, one in asked.inputRequests.items()}
+        questions = {key: Question(one.method, bytes(one.params)) for key, one in asked.inputRequests.items()}
         return InputRequired(questions, asked.requestState, raw)
 
     def lost(self, problem: str) -> None:
@@ -175,14 +176,14 @@ class Call:
             if self.exchange.progress_token is None:
                 return
             params["progressToken"] = self.exchange.progress_token
-            self.exchange.emit(Notification(message.method, Raw(encode(params))))
+            self.exchange.emit(Notification(message.method, join(params)))
             return
         unwanted = self.exchange.caller.era == "modern" and self.exchange.log_level is None
         if message.method == "notifications/message" and unwanted:
             return
         self.exchange.emit(Notification(message.method, message.params))
 
-    def asked(self, id: Raw, question: Question) -> None:
+    def asked(self, id: Json, question: Question) -> None:
         """The server asks the client something before it can go on."""
         first = not self._questions
         key = f"{question.method.partition('/')[0]}-{id.decode().strip(chr(34))}"
@@ -191,7 +192,7 @@ class Call:
             # Give a server that asks several things at once the time to do so.
             asyncio.get_running_loop().call_soon(self._park)
 
-    def withdrew(self, id: Raw) -> bool:
+    def withdrew(self, id: Json) -> bool:
         """The server no longer wants an answer to this question, if it was one of this call's."""
         for key, (asked, _) in self._questions.items():
             if asked == id:

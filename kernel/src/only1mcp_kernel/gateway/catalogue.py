@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.request import ServerError, ask
 from only1mcp_kernel.protocol.revisions import METHOD_NOT_FOUND
-from only1mcp_kernel.wire.members import encode, quoted, split, text
+from only1mcp_kernel.wire.members import encode, items, quoted, split, text
 from only1mcp_sdk import Capabilities, EntryKind, Era, Members
 
 MAX_PAGES = 1000
@@ -101,9 +101,7 @@ async def _fetch_list(
     params: Members = {}
     for _ in range(MAX_PAGES):
         page = split(await ask(link, each.method, params, timeout, capabilities))
-        entries += [
-            split(entry) for entry in msgspec.json.decode(page.pop(each.member, b"[]"), type=list[Raw])
-        ]
+        entries += [split(entry) for entry in items(page.pop(each.member, b"[]"))]
         cursor = text(page.pop("nextCursor", None))
         if first is None:
             first = page

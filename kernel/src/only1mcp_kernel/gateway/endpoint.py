@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from only1mcp_kernel.gateway.handshake import WrongEra, greet
 from only1mcp_kernel.gateway.link import Link
@@ -29,6 +29,7 @@ from only1mcp_sdk import (
     ConnectionLost,
     Connector,
     Era,
+    Json,
     Members,
     Only1McpError,
     Question,
@@ -62,9 +63,9 @@ class Owner(Protocol):
 
     def endpoint_down(self, endpoint: Endpoint, problem: str) -> None: ...
 
-    def asked(self, link: Link, id: Raw, question: Question, stream: int | None) -> None: ...
+    def asked(self, link: Link, id: Json, question: Question, stream: int | None) -> None: ...
 
-    def withdrew(self, link: Link, id: Raw) -> None: ...
+    def withdrew(self, link: Link, id: Json) -> None: ...
 
     def notified(self, link: Link, message: Envelope, params: Members) -> None: ...
 
@@ -301,10 +302,10 @@ class Endpoint:
 
     # -- from links
 
-    def link_asked(self, link: Link, id: Raw, question: Question, stream: int | None) -> None:
+    def link_asked(self, link: Link, id: Json, question: Question, stream: int | None) -> None:
         self._owner.asked(link, id, question, stream)
 
-    def link_withdrew(self, link: Link, id: Raw) -> None:
+    def link_withdrew(self, link: Link, id: Json) -> None:
         self._owner.withdrew(link, id)
 
     def link_notified(self, link: Link, message: Envelope, params: Members) -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from msgspec import Raw
-
 from only1mcp_kernel.gateway.conversation import Duplex
 from only1mcp_kernel.gateway.listening import Listening, read_filter
 from only1mcp_kernel.gateway.requests import LegacyRequest, ModernRequest, modern_exchange, open_params
@@ -34,6 +32,7 @@ from only1mcp_sdk import (
     Exchange,
     Failure,
     Handler,
+    Json,
     Members,
     Notification,
     Posting,
@@ -63,7 +62,7 @@ class Serving(Protocol):
         """The client's roots changed: the servers that were given them hear of it."""
 
     def listen(
-        self, caller: Caller, id: Raw, params: Members, sink: Sink, on_end: Callable[[], None]
+        self, caller: Caller, id: Json, params: Members, sink: Sink, on_end: Callable[[], None]
     ) -> Listening: ...
 
 

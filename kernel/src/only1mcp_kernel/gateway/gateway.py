@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Raw
-
 from only1mcp_kernel.component import Workshop
 from only1mcp_kernel.config.model import Config
 from only1mcp_kernel.gateway.audience import Clients
@@ -26,7 +24,7 @@ from only1mcp_kernel.offers import Offers
 from only1mcp_kernel.shared import Pool
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_kernel.wire.seal import KeyRing
-from only1mcp_sdk import Authenticator, Caller, Done, Exchange, Failure, Handler, Listener, Members
+from only1mcp_sdk import Authenticator, Caller, Done, Exchange, Failure, Handler, Json, Listener, Members
 
 SWEEP_SECONDS = 30.0
 ROTATE_SECONDS = 24 * 3600.0
@@ -147,7 +145,7 @@ class Gateway:
         return write_initialize(revision, capabilities_of(servers), instructions_of(servers))
 
     def listen(
-        self, caller: Caller, id: Raw, params: Members, sink: Sink, on_end: Callable[[], None]
+        self, caller: Caller, id: Json, params: Members, sink: Sink, on_end: Callable[[], None]
     ) -> Listening:
         return self._clients.listen(caller, id, params, sink, on_end)
 

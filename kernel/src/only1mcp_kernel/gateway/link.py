@@ -12,15 +12,13 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from msgspec import Raw
-
 from only1mcp_kernel.protocol import modern
 from only1mcp_kernel.protocol.revisions import LATEST_LEGACY
 from only1mcp_kernel.protocol.upstream import Dialect, LegacyDialect
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadMessage, Envelope
 from only1mcp_kernel.wire.members import encode, split, text
-from only1mcp_sdk import Capabilities, Connection, Connector, Era, Members, Question
+from only1mcp_sdk import Capabilities, Connection, Connector, Era, Json, Members, Question
 
 if TYPE_CHECKING:
     from only1mcp_kernel.gateway.watching import Watch
@@ -55,9 +53,9 @@ class Waiting(Protocol):
 class Host(Protocol):
     """Whoever opened a link and hears what the server says unasked."""
 
-    def link_asked(self, link: Link, id: Raw, question: Question, stream: int | None) -> None: ...
+    def link_asked(self, link: Link, id: Json, question: Question, stream: int | None) -> None: ...
 
-    def link_withdrew(self, link: Link, id: Raw) -> None:
+    def link_withdrew(self, link: Link, id: Json) -> None:
         """The server cancels a question of its own."""
 
     def link_notified(self, link: Link, message: Envelope, params: Members) -> None: ...
@@ -144,7 +142,7 @@ class Link:
         message, headers = self.dialect.notification(method, params)
         self._connection.send(message, headers, self.next_id())
 
-    def reply(self, id: Raw, *, result: bytes = b"", error: bytes = b"") -> None:
+    def reply(self, id: Json, *, result: bytes = b"", error: bytes = b"") -> None:
         """Answer a question of the server, with either a result or an error object."""
         if not self.alive or self._connection is None:
             return
@@ -240,13 +238,13 @@ class Link:
         else:
             self._host.link_notified(self, message, params)
 
-    def _by_token(self, token: Raw | None) -> Waiting | None:
+    def _by_token(self, token: Json | None) -> Waiting | None:
         return self.waiting.get(int(token)) if token is not None and token.isdigit() else None
 
     def _by_subscription(self, params: Members) -> Waiting | None:
         if "_meta" not in params or params["_meta"].find(_SUBSCRIPTION_ID) < 0:
             return None
-        id = split(params["_meta"]).get(modern.SUBSCRIPTION_ID, Raw(b""))
+        id = split(params["_meta"]).get(modern.SUBSCRIPTION_ID, b"")
         id_text = text(id) or id.decode()
         return self.waiting.get(int(id_text)) if id_text.isdigit() else None
 

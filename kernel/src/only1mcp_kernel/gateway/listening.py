@@ -13,8 +13,8 @@ from only1mcp_kernel.protocol.errors import Refused
 from only1mcp_kernel.protocol.modern import SUBSCRIPTION_ID
 from only1mcp_kernel.protocol.revisions import INVALID_PARAMS
 from only1mcp_kernel.wire import envelope as wire
-from only1mcp_kernel.wire.members import encode
-from only1mcp_sdk import Caller, Members
+from only1mcp_kernel.wire.members import encode, join
+from only1mcp_sdk import Caller, Json, Members
 
 MAX_URIS = 1000
 _LISTS = {
@@ -34,7 +34,7 @@ class Filter(msgspec.Struct, frozen=True):
 def read_filter(params: Members) -> Filter:
     """Read the request. Raises `Refused`."""
     try:
-        wanted = msgspec.json.decode(params.get("notifications", Raw(b"null")), type=dict[str, Any])
+        wanted = msgspec.json.decode(params.get("notifications", b"null"), type=dict[str, Any])
         uris = msgspec.convert(wanted.get("resourceSubscriptions", []), list[str])
     except msgspec.ValidationError:
         raise Refused(400, INVALID_PARAMS, "Invalid params: notifications must be a filter object") from None
@@ -50,7 +50,7 @@ class Listening:
     def __init__(
         self,
         name: str,
-        id: Raw,
+        id: Json,
         caller: Caller,
         filter: Filter,
         sink: Sink,
@@ -63,7 +63,7 @@ class Listening:
         self._sink = sink
         self._on_end = on_end
         self._ended = False
-        self._meta: dict[str, Any] = {"_meta": {SUBSCRIPTION_ID: Raw(bytes(id))}}
+        self._meta: dict[str, Any] = {"_meta": {SUBSCRIPTION_ID: Raw(id)}}
 
     def acknowledge(self, uris: list[str]) -> None:
         """The first message: what of the filter is honoured."""
@@ -80,7 +80,11 @@ class Listening:
             self._tell(wire.notification(method, encode(self._meta)))
 
     def updated(self, params: Members) -> None:
-        self._tell(wire.notification("notifications/resources/updated", encode({**params, **self._meta})))
+        self._tell(
+            wire.notification(
+                "notifications/resources/updated", join({**params, "_meta": encode(self._meta["_meta"])})
+            )
+        )
 
     def _tell(self, message: bytes) -> None:
         if not self._ended:

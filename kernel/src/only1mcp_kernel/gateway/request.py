@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from msgspec import Raw
-
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_kernel.wire.members import split, text
-from only1mcp_sdk import Capabilities, ConnectionLost, Failure, Members
+from only1mcp_sdk import Capabilities, ConnectionLost, Failure, Json, Members
 
 
 class ServerError(Exception):
@@ -24,7 +22,7 @@ class Awaited:
     """A future for one answer; a `Waiting`."""
 
     def __init__(self) -> None:
-        self.future: asyncio.Future[Raw] = asyncio.get_running_loop().create_future()
+        self.future: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
 
     def answered(self, message: Envelope) -> None:
         if self.future.done():
@@ -44,7 +42,7 @@ class Awaited:
 
 async def ask(
     link: Link, method: str, params: Members, timeout: float, capabilities: Capabilities | None = None
-) -> Raw:
+) -> Json:
     """Send a request and await its result.
 
     Raises `ServerError`, `ConnectionLost`, or `TimeoutError` after `timeout` seconds; the server is then told.
@@ -61,7 +59,7 @@ async def ask(
         raise
 
 
-def read_error(raw: Raw) -> Failure:
+def read_error(raw: Json) -> Failure:
     """An error object of a server, which may be anything."""
     try:
         members = split(raw)

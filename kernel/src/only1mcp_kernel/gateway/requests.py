@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from msgspec import Raw
-
 from only1mcp_kernel.gateway.sessions import Session
 from only1mcp_kernel.gateway.sinks import Sink
 from only1mcp_kernel.protocol import bridge, legacy, modern
@@ -19,13 +17,14 @@ from only1mcp_kernel.protocol.capabilities import may_ask
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR, INVALID_PARAMS
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadMessage, Envelope
-from only1mcp_kernel.wire.members import encode, quoted, split, text
+from only1mcp_kernel.wire.members import join, quoted, split, text
 from only1mcp_sdk import (
     Caller,
     Exchange,
     Failure,
     Handler,
     InputRequired,
+    Json,
     Members,
     Notification,
     Outcome,
@@ -45,7 +44,7 @@ class ModernRequest:
 
     def __init__(
         self,
-        id: Raw,
+        id: Json,
         sink: Sink,
         exchange_of: Callable[[ModernRequest], Exchange],
         on_end: Callable[[], None],
@@ -119,8 +118,8 @@ class LegacyRequest:
         if self._round is not None:
             self._round.withdraw()
             self._round = None
+        self._finish(b"")  # first: after a cancel the client hears nothing more
         self._exchange.cancel(reason)
-        self._finish(b"")
 
     def emit(self, notification: Notification) -> None:
         if self._finished:
@@ -159,7 +158,7 @@ class LegacyRequest:
             if failed is not None:  # a modern server has no way to be told: the exchange ends with it
                 self._finish(wire.error(self._id, failed))
                 return
-            exchange.params = {**(self._params or {}), "inputResponses": Raw(encode(answers))}
+            exchange.params = {**(self._params or {}), "inputResponses": join(answers)}
             if asked.state is not None:
                 exchange.params["requestState"] = quoted(asked.state)
         self._exchange = exchange
@@ -218,11 +217,11 @@ class _Round:
 
     def _record(self, key: str, question: Question, result: bytes, error: bytes) -> None:
         if result:
-            self._answers[key] = Raw(result)
+            self._answers[key] = result
         elif self._asked.raw and question.method == "elicitation/create":
-            self._answers[key] = Raw(b'{"action":"cancel"}')
+            self._answers[key] = b'{"action":"cancel"}'
         else:
-            self._refusals[key] = Raw(error)
+            self._refusals[key] = error
 
     def _time_out(self) -> None:
         late = {key: self._asked.questions[key] for key in self._open}

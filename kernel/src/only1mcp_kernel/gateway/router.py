@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
-from msgspec import Raw
-
 from only1mcp_kernel.gateway import names
 from only1mcp_kernel.gateway.catalogue import BY_METHOD, ListKind
 from only1mcp_kernel.gateway.identity import capabilities_of, instructions_of, write_discovery
@@ -27,7 +25,7 @@ from only1mcp_kernel.protocol.revisions import (
     exists,
 )
 from only1mcp_kernel.tasks import Tasks
-from only1mcp_kernel.wire.members import encode, quoted, split, text
+from only1mcp_kernel.wire.members import join, quoted, split, text
 from only1mcp_sdk import Done, EntryKind, Exchange, Failure, Handler, Only1McpError, Outcome, Result
 
 _OWNED: Mapping[str, tuple[EntryKind, str]] = {
@@ -195,7 +193,7 @@ class Router:
         if owned[1] != exchange.name:
             exchange.params = {
                 **(exchange.params or {}),
-                "ref": Raw(encode({**ref, member: quoted(owned[1])})),
+                "ref": join({**ref, member: quoted(owned[1])}),
             }
         self._forward(owned, exchange, done)
 

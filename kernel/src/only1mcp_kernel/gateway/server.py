@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from msgspec import Raw
-
 from only1mcp_kernel.gateway.call import Call
 from only1mcp_kernel.gateway.catalogue import LISTS, Catalogue, Memory, Variant, declared, fetch
 from only1mcp_kernel.gateway.endpoint import Endpoint, Terms, anchor_caller, owner_name
@@ -35,6 +33,7 @@ from only1mcp_sdk import (
     Exchange,
     Failure,
     Handler,
+    Json,
     Members,
     Only1McpError,
     Outcome,
@@ -332,7 +331,7 @@ class Server:
             if was_up:
                 self._audience.catalogue_changed(self, ALL_KINDS)
 
-    def asked(self, link: Link, id: Raw, question: Question, stream: int | None) -> None:
+    def asked(self, link: Link, id: Json, question: Question, stream: int | None) -> None:
         """Find whose question it is: specification of the search in docs/ARCHITECTURE.md, "Questions"."""
         call = self._asking(link, question, stream)
         if question.method == "roots/list":
@@ -375,7 +374,7 @@ class Server:
             if owner is not None and link in endpoint.links:
                 endpoint.give_roots(link, owner)
 
-    def withdrew(self, link: Link, id: Raw) -> None:
+    def withdrew(self, link: Link, id: Json) -> None:
         for waiting in list(link.waiting.values()):
             if isinstance(waiting, Call) and waiting.withdrew(id):
                 return

@@ -12,15 +12,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from msgspec import Raw
-
 from only1mcp_kernel.gateway.sinks import Sink
 from only1mcp_kernel.protocol.legacy import Hello
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_kernel.wire.members import encode
 from only1mcp_kernel.wire.seal import BadSeal, KeyRing
-from only1mcp_sdk import Caller, Principal, Question
+from only1mcp_sdk import Caller, Json, Principal, Question
 
 if TYPE_CHECKING:
     from only1mcp_kernel.gateway.requests import LegacyRequest
@@ -116,7 +114,7 @@ class Session:
         if reply is not None:
             reply(bytes(message.result), bytes(message.error))
 
-    def cancel(self, id: Raw | None, reason: str) -> None:
+    def cancel(self, id: Json | None, reason: str) -> None:
         request = self.requests.get(bytes(id)) if id is not None else None
         if request is not None:
             request.cancel(reason)

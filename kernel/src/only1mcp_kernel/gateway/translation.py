@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
-from msgspec import Raw
 
 from only1mcp_kernel.wire.members import encode
 from only1mcp_sdk import Done, Exchange, Failure, Handler, InputRequired, Notification, Outcome, Result
@@ -25,7 +24,7 @@ def translated(aliases: Mapping[str, str], handler: Handler) -> Handler:
         emit = exchange.emit
 
         def emit_translated(notification: Notification) -> None:
-            emit(Notification(notification.method, Raw(put_right(notification.params))))
+            emit(Notification(notification.method, put_right(notification.params)))
 
         def leave(outcome: Outcome) -> None:
             if isinstance(outcome, Result):
@@ -34,7 +33,7 @@ def translated(aliases: Mapping[str, str], handler: Handler) -> Handler:
                 outcome = Failure(outcome.code, outcome.message, put_right(outcome.raw))
             elif isinstance(outcome, InputRequired):
                 questions = {
-                    key: msgspec.structs.replace(each, params=Raw(put_right(each.params)))
+                    key: msgspec.structs.replace(each, params=put_right(each.params))
                     for key, each in outcome.questions.items()
                 }
                 outcome = InputRequired(questions, outcome.state, put_right(outcome.raw))

@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from only1mcp_kernel.config.model import ProfileConfig
 from only1mcp_kernel.gateway import names
 from only1mcp_kernel.gateway.catalogue import LISTS, Catalogue, ListKind
 from only1mcp_kernel.gateway.server import Server
-from only1mcp_kernel.wire.members import encode, quoted, text
+from only1mcp_kernel.wire.members import array, join, quoted, text
 from only1mcp_sdk import Caller, Entry, EntryKind, Era, Members, Result, Transform
 
 _MODERN_MEMBERS = ("resultType", "ttlMs", "cacheScope")
@@ -231,13 +231,12 @@ class Views:
                 for entry in merged
             ]
             listed = list(self._finish(named))
-        items = [Raw(encode(_shown_members(entry, each))) for entry in listed]
-        members: dict[str, Any] = {each.member: items}
-        return Result(encode({**members, **self._list_members(extras, caller.era)}), caller.era)
+        items = array(join(_shown_members(entry, each)) for entry in listed)
+        return Result(join({each.member: items, **self._list_members(extras, caller.era)}), caller.era)
 
-    def _list_members(self, extras: Sequence[tuple[Era, Members]], era: Era) -> dict[str, Any]:
+    def _list_members(self, extras: Sequence[tuple[Era, Members]], era: Era) -> Members:
         """What stands in the list result beside the entries."""
-        members: dict[str, Any] = {}
+        members: Members = {}
         if len(self._servers) == 1 and extras:
             members = {name: value for name, value in extras[0][1].items() if name not in _MODERN_MEMBERS}
         if era == "legacy":
@@ -245,9 +244,9 @@ class Views:
         complete = len(extras) == len(self._servers)
         ttls = [int(each.get("ttlMs", b"0")) for _, each in extras if each.get("ttlMs", b"0").isdigit()]
         private = any(each.get("cacheScope") != b'"public"' for _, each in extras)
-        members["resultType"] = "complete"
-        members["ttlMs"] = min(ttls, default=0) if complete and len(ttls) == len(extras) else 0
-        members["cacheScope"] = "private" if private or not extras else "public"
+        members["resultType"] = b'"complete"'
+        members["ttlMs"] = b"%d" % (min(ttls, default=0) if complete and len(ttls) == len(extras) else 0)
+        members["cacheScope"] = b'"private"' if private or not extras else b'"public"'
         return members
 
     def shown_names(self, kind: EntryKind) -> list[str]:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from msgspec import Raw
-
 from only1mcp_kernel.gateway.catalogue import declared
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.request import ServerError, ask
@@ -96,7 +94,7 @@ class Watch:
     def _open(self, filter: dict[str, object]) -> _Stream:
         stream = _Stream(lambda message, params: self._deliver(stream, message, params))
         stream.id = self._link.next_id()
-        params: Members = {"notifications": Raw(encode(filter))}
+        params: Members = {"notifications": encode(filter)}
         message, headers = self._link.dialect.request(stream.id, "subscriptions/listen", params, {})
         self._link.send(stream.id, message, headers, stream)
         return stream

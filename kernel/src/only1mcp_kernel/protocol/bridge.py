@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import Raw
 
 from only1mcp_kernel.protocol.revisions import INVALID_PARAMS, REVISIONS
-from only1mcp_kernel.wire.members import encode, split
+from only1mcp_kernel.wire.members import join, split
 from only1mcp_sdk import Era, Failure, Question
 
 
@@ -33,8 +32,8 @@ def _names_uri(outcome: Failure) -> bool:
 
 def _with_code(outcome: Failure, code: int) -> Failure:
     members = split(outcome.raw)
-    members["code"] = Raw(b"%d" % code)
-    return Failure(code, outcome.message, encode(members))
+    members["code"] = b"%d" % code
+    return Failure(code, outcome.message, join(members))
 
 
 def decline(question: Question) -> tuple[str, bytes]:

@@ -7,9 +7,8 @@ import json
 from typing import Any
 
 import msgspec
-from msgspec import Raw
 
-from only1mcp_sdk import Capabilities
+from only1mcp_sdk import Capabilities, Json
 
 ASKABLE = ("sampling", "elicitation", "roots")
 QUESTION_CAPABILITY = {
@@ -17,13 +16,13 @@ QUESTION_CAPABILITY = {
     "elicitation/create": "elicitation",
     "roots/list": "roots",
 }
-EVERYTHING = Raw(
+EVERYTHING = (
     b'{"elicitation":{"form":{},"url":{}},"roots":{"listChanged":true},"sampling":{"context":{},"tools":{}}}'
 )
 """What a link declares that stands for clients of every ability."""
 
 
-def read_client(raw: Raw) -> Capabilities:
+def read_client(raw: Json) -> Capabilities:
     """Read a client's declaration. Raises `msgspec.ValidationError` when it is no object of objects."""
     if not raw or raw == b"{}":
         return Capabilities()
@@ -32,7 +31,7 @@ def read_client(raw: Raw) -> Capabilities:
     details = [f"{name}.{member}" for name in asks for member in declared[name]]
     canonical = json.dumps(declared, sort_keys=True, separators=(",", ":"))
     group = "+".join([*sorted(asks), hashlib.sha256(canonical.encode()).hexdigest()[:8]])
-    return Capabilities(Raw(raw), frozenset(asks), frozenset(details), group)
+    return Capabilities(raw, frozenset(asks), frozenset(details), group)
 
 
 def may_ask(capabilities: Capabilities, method: str) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from only1mcp_kernel.protocol.capabilities import read_client
 from only1mcp_kernel.protocol.errors import Refused
 from only1mcp_kernel.protocol.revisions import INVALID_PARAMS, LATEST_LEGACY, LEGACY
-from only1mcp_kernel.wire.members import encode, split, text
-from only1mcp_sdk import Capabilities, Members, Result
+from only1mcp_kernel.wire.members import join, split, text
+from only1mcp_sdk import Capabilities, Json, Members, Result
 
 LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 """RFC 5424 severities, least severe first."""
@@ -22,7 +22,7 @@ class Hello(Struct, frozen=True):
 
     revision: str
     capabilities: Capabilities
-    client_info: Raw
+    client_info: Json
 
 
 def read_initialize(params: Members) -> Hello:
@@ -34,11 +34,11 @@ def read_initialize(params: Members) -> Hello:
     if asked is None:
         raise Refused(200, INVALID_PARAMS, "Invalid params: initialize needs a protocolVersion")
     try:
-        capabilities = read_client(params.get("capabilities", Raw(b"")))
+        capabilities = read_client(params.get("capabilities", b""))
     except msgspec.ValidationError:
         raise Refused(200, INVALID_PARAMS, "Invalid params: capabilities must be an object") from None
     revision = asked if asked in LEGACY else LATEST_LEGACY
-    return Hello(revision, capabilities, params.get("clientInfo", Raw(b"")))
+    return Hello(revision, capabilities, params.get("clientInfo", b""))
 
 
 def write_result(result: Result) -> bytes:
@@ -48,7 +48,7 @@ def write_result(result: Result) -> bytes:
     members = split(result.raw)
     for name in _MODERN_MEMBERS:
         members.pop(name, None)
-    return encode(members)
+    return join(members)
 
 
 def wants(level: str, wanted: str | None) -> bool:

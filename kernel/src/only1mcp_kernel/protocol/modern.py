@@ -24,7 +24,7 @@ from only1mcp_kernel.protocol.revisions import (
     MODERN,
     UNSUPPORTED_VERSION,
 )
-from only1mcp_kernel.wire.members import encode, split, text
+from only1mcp_kernel.wire.members import encode, join, split, text
 from only1mcp_sdk import Arrival, Caller, DuplicateMember, Failure, InputRequired, Members, Principal, Result
 
 META = "io.modelcontextprotocol/"
@@ -83,7 +83,7 @@ def read_caller(
         revision=revision,
         profile=arrival.profile,
         capabilities=capabilities,
-        client_info=meta.get(CLIENT_INFO, Raw(b"")),
+        client_info=meta.get(CLIENT_INFO, b""),
     )
 
 
@@ -153,11 +153,11 @@ def write_result(method: str, result: Result) -> bytes:
     if result.era == "modern":
         return result.raw
     members = split(result.raw)
-    members.setdefault("resultType", Raw(b'"complete"'))
+    members.setdefault("resultType", b'"complete"')
     if method in CACHEABLE:
-        members.setdefault("ttlMs", Raw(b"0"))
-        members.setdefault("cacheScope", Raw(b'"private"'))
-    return encode(members)
+        members.setdefault("ttlMs", b"0")
+        members.setdefault("cacheScope", b'"private"')
+    return join(members)
 
 
 def write_input_required(outcome: InputRequired) -> bytes:
@@ -165,7 +165,7 @@ def write_input_required(outcome: InputRequired) -> bytes:
     if outcome.raw:
         return outcome.raw
     requests = {
-        key: {"method": question.method, **({"params": question.params} if question.params else {})}
+        key: {"method": question.method, **({"params": Raw(question.params)} if question.params else {})}
         for key, question in outcome.questions.items()
     }
     result: dict[str, object] = {"resultType": "input_required", "inputRequests": requests}

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from msgspec import Raw
-
 from only1mcp_kernel.protocol import modern
 from only1mcp_kernel.protocol.revisions import LATEST_MODERN
 from only1mcp_kernel.wire import envelope
-from only1mcp_kernel.wire.members import encode, quoted, text
+from only1mcp_kernel.wire.members import join, quoted, text
 from only1mcp_sdk import Capabilities, Era, Members
 
-CLIENT_INFO = Raw(b'{"name":"only1mcp","title":"Only1MCP","version":"0.1.0"}')
+CLIENT_INFO = b'{"name":"only1mcp","title":"Only1MCP","version":"0.1.0"}'
 NO_CAPABILITIES = Capabilities()
 
 
@@ -65,8 +63,8 @@ class LegacyDialect:
         )
         members = {key: value for key, value in params.items() if key != "_meta"}
         if meta:
-            members["_meta"] = Raw(encode(meta))
-        return envelope.request(b"%d" % id, method, encode(members) if members else b""), self.headers
+            members["_meta"] = join(meta)
+        return envelope.request(b"%d" % id, method, join(members) if members else b""), self.headers
 
     def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]:
         return envelope.notification(method, params), self.headers
@@ -94,12 +92,12 @@ class ModernDialect:
         meta.setdefault(modern.CLIENT_INFO, CLIENT_INFO)
         if log_level is not None:
             meta[modern.LOG_LEVEL] = quoted(log_level)
-        members = {**params, "_meta": Raw(encode(meta))}
+        members = {**params, "_meta": join(meta)}
         headers = {"MCP-Protocol-Version": self._revision, "Mcp-Method": method}
         member = modern.NAME_PARAM.get(method)
         if member is not None and member in params:
             headers["Mcp-Name"] = modern.header_value(text(params[member]) or "")
-        return envelope.request(b"%d" % id, method, encode(members)), headers
+        return envelope.request(b"%d" % id, method, join(members)), headers
 
     def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]:
         headers = {"MCP-Protocol-Version": self._revision, "Mcp-Method": method}

@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
-from only1mcp_kernel.wire.members import encode, split, text
-from only1mcp_sdk import DuplicateMember
+from only1mcp_kernel.wire.members import encode, items, split, text
+from only1mcp_sdk import DuplicateMember, Json
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
-NO_ID = Raw(b"null")
-_ABSENT = Raw(b"")
+NO_ID = b"null"
+_ABSENT = b""
 
 MAX_DEPTH = 512
 MAX_BATCH = 100
@@ -30,11 +30,11 @@ class Envelope(Struct, gc=False):
     """One message. Absent members are empty bytes; a request has `method` and `id`, a notification `method` alone,
     a response `id` and one of `result` and `error`."""
 
-    id: Raw = _ABSENT
+    id: Json = _ABSENT
     method: str = ""
-    params: Raw = _ABSENT
-    result: Raw = _ABSENT
-    error: Raw = _ABSENT
+    params: Json = _ABSENT
+    result: Json = _ABSENT
+    error: Json = _ABSENT
 
 
 class BadMessage(Exception):
@@ -57,7 +57,7 @@ def read(body: bytes) -> Envelope | list[Envelope]:
 
 def _read_batch(body: bytes) -> list[Envelope]:
     try:
-        parts = msgspec.json.decode(body, type=list[Raw])
+        parts = items(body)
     except msgspec.DecodeError as error:
         raise BadMessage(PARSE_ERROR, f"Parse error: {error}") from None
     if not parts:

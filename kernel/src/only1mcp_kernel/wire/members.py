@@ -7,17 +7,20 @@ that came in. Duplicate members are refused here, because two readers of one mes
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
-from only1mcp_sdk import DuplicateMember, Members
+from only1mcp_sdk import DuplicateMember, Json, Members
 
 _split = msgspec.json.Decoder(dict[str, Raw]).decode
+_items = msgspec.json.Decoder(list[Raw]).decode
 _string = msgspec.json.Decoder(str).decode
 encode = msgspec.json.Encoder().encode
-"""Encode a value, or members, as compact JSON."""
+"""Encode a value as compact JSON."""
 
 
 def split(raw: bytes) -> Members:
@@ -26,7 +29,7 @@ def split(raw: bytes) -> Members:
     Raises `msgspec.DecodeError` for bad JSON (`msgspec.ValidationError`, a subclass, for another type of value) and
     `DuplicateMember`.
     """
-    members = _split(raw)
+    members = {name: bytes(value) for name, value in _split(raw).items()}
     # In compact JSON with plain ASCII names the members account for every byte, so nothing can be there twice.
     accounted = 1 if members else 2
     for name, value in members.items():
@@ -34,6 +37,21 @@ def split(raw: bytes) -> Members:
     if accounted != len(raw):
         _refuse_duplicates(raw)
     return members
+
+
+def join(members: Mapping[str, Json]) -> bytes:
+    """The JSON object of these members."""
+    return b"{" + b",".join([_quoted(name) + b":" + value for name, value in members.items()]) + b"}"
+
+
+def items(raw: bytes) -> list[Json]:
+    """The items of a JSON array. Raises `msgspec.DecodeError`."""
+    return [bytes(item) for item in _items(raw)]
+
+
+def array(values: Iterable[Json]) -> bytes:
+    """The JSON array of these values."""
+    return b"[" + b",".join(values) + b"]"
 
 
 def _refuse_duplicates(raw: bytes) -> None:
@@ -58,6 +76,9 @@ def text(raw: bytes | None) -> str | None:
     return _string(raw)
 
 
-def quoted(value: str) -> Raw:
+def quoted(value: str) -> Json:
     """A string as JSON."""
-    return Raw(encode(value))
+    return encode(value)
+
+
+_quoted = lru_cache(4096)(quoted)
