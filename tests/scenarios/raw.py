@@ -74,7 +74,11 @@ class Peer(ABC):
 
     @property
     def capabilities(self) -> dict[str, Any]:
-        word = {"elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots"}
+        word = {
+            "elicitation/create": "elicitation",
+            "sampling/createMessage": "sampling",
+            "roots/list": "roots",
+        }
         return {word[method]: {} for method in self.answers}
 
     async def greet(self) -> None:
@@ -90,7 +94,9 @@ class Peer(ABC):
         """The result of a request, questions of the server answered on the way. Raises `Refused`."""
         params = dict(params or {})
         for _ in range(10):
-            answer = msgspec.json.decode(await self.exchange(self._request(method, params)), type=dict[str, Raw])
+            answer = msgspec.json.decode(
+                await self.exchange(self._request(method, params)), type=dict[str, Raw]
+            )
             if "error" in answer:
                 raise Refused(msgspec.json.decode(answer["error"]))
             asked = self._asked(answer["result"])
