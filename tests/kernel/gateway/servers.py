@@ -24,10 +24,19 @@ class FakeServer:
 
     def __init__(self, *eras: str, tools: list[Json] | None = None) -> None:
         self.eras = eras or ("legacy", "modern")
-        self.lists: dict[str, list[Json]] = {"tools": tools or [], "prompts": [], "resources": [], "resourceTemplates": []}
+        self.lists: dict[str, list[Json]] = {
+            "tools": tools or [],
+            "prompts": [],
+            "resources": [],
+            "resourceTemplates": [],
+        }
         self.methods: dict[str, Callable[[FakeConnection, Json], Any]] = {}
         self.instructions: str | None = None
-        self.capabilities: Json = {"tools": {"listChanged": True}, "prompts": {}, "resources": {"subscribe": True}}
+        self.capabilities: Json = {
+            "tools": {"listChanged": True},
+            "prompts": {},
+            "resources": {"subscribe": True},
+        }
         self.connections: list[FakeConnection] = []
         self.received: list[Json] = []
         self.refuse_connections = False
@@ -54,13 +63,23 @@ class FakeServer:
             return {**result, **({"instructions": self.instructions} if self.instructions else {})}
         if method == "initialize":
             if "legacy" not in self.eras:
-                raise RpcError(-32022, "Unsupported protocol version", {"supported": ["2026-07-28"], "requested": "x"})
+                raise RpcError(
+                    -32022, "Unsupported protocol version", {"supported": ["2026-07-28"], "requested": "x"}
+                )
             connection.era = "legacy"
             connection.declared = params["capabilities"]
-            result = {"protocolVersion": "2025-11-25", "capabilities": self.capabilities, "serverInfo": {"name": "fake"}}
+            result = {
+                "protocolVersion": "2025-11-25",
+                "capabilities": self.capabilities,
+                "serverInfo": {"name": "fake"},
+            }
             return {**result, **({"instructions": self.instructions} if self.instructions else {})}
         if method == "tools/call":
-            return {"content": [{"type": "text", "text": f"{params['name']} {json.dumps(params.get('arguments'))}"}]}
+            return {
+                "content": [
+                    {"type": "text", "text": f"{params['name']} {json.dumps(params.get('arguments'))}"}
+                ]
+            }
         for path, member in (
             ("tools/list", "tools"),
             ("prompts/list", "prompts"),

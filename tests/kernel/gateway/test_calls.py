@@ -11,7 +11,11 @@ import pytest
 from .servers import FakeConnection, FakeServer, Json, RpcError
 from .world import SDK_CAPS, World, started, world
 
-ECHO = {"name": "echo", "description": "says it again", "x-unknown": {"b": 1, "a": [1.0, 1e400 if False else 2]}}
+ECHO = {
+    "name": "echo",
+    "description": "says it again",
+    "x-unknown": {"b": 1, "a": [1.0, 2]},
+}
 
 
 @pytest.mark.parametrize("eras", [("legacy",), ("modern",), ("legacy", "modern")])
@@ -131,7 +135,10 @@ async def test_a_legacy_question_becomes_input_required_for_a_modern_client(tmp_
     async def ask(connection: FakeConnection, params: Json) -> Json:
         one = connection.ask("elicitation/create", {"message": "name?"})
         two = connection.ask("roots/list")
-        return {"content": [], "structuredContent": {"one": (await one)["result"], "two": (await two)["result"]}}
+        return {
+            "content": [],
+            "structuredContent": {"one": (await one)["result"], "two": (await two)["result"]},
+        }
 
     server.methods["tools/call"] = ask
     async with world(tmp_path, one=server) as it:
@@ -146,7 +153,10 @@ async def test_a_legacy_question_becomes_input_required_for_a_modern_client(tmp_
         }
         retry = {"name": "echo", "inputResponses": answers, "requestState": asked["requestState"]}
         result = await client.modern_result("tools/call", retry)
-        assert result["structuredContent"] == {"one": {"action": "accept", "content": {}}, "two": {"roots": []}}
+        assert result["structuredContent"] == {
+            "one": {"action": "accept", "content": {}},
+            "two": {"roots": []},
+        }
         again = await client.modern("tools/call", retry).done()
         assert again["error"]["code"] == -32602  # a state is good for one retry
         assert len(server.calls("tools/call")) == 1
@@ -160,7 +170,11 @@ async def test_a_modern_servers_question_is_put_to_a_legacy_client(tmp_path: Pat
             assert params["requestState"] == "their state"
             return {"content": [], "structuredContent": params["inputResponses"]}
         question = {"method": "elicitation/create", "params": {"message": "name?"}}
-        return {"resultType": "input_required", "inputRequests": {"n": question}, "requestState": "their state"}
+        return {
+            "resultType": "input_required",
+            "inputRequests": {"n": question},
+            "requestState": "their state",
+        }
 
     server.methods["tools/call"] = ask
     async with world(tmp_path, one=server) as it:
@@ -169,7 +183,10 @@ async def test_a_modern_servers_question_is_put_to_a_legacy_client(tmp_path: Pat
         pending = client.legacy("tools/call", {"name": "echo"})
         question = await pending.until_sent("elicitation/create")
         client.answer(question, {"action": "decline"})
-        assert (await pending.done())["result"] == {"content": [], "structuredContent": {"n": {"action": "decline"}}}
+        assert (await pending.done())["result"] == {
+            "content": [],
+            "structuredContent": {"n": {"action": "decline"}},
+        }
 
 
 async def test_progress_carries_the_clients_own_token(tmp_path: Path) -> None:
@@ -241,7 +258,11 @@ async def test_filters_answer_change_and_are_contained(tmp_path: Path) -> None:
             return None
 
         def after(self, exchange: Exchange, outcome: Outcome) -> Outcome:
-            return Result(outcome.raw[:-1] + b',"seen":true}', outcome.era) if isinstance(outcome, Result) else outcome
+            return (
+                Result(outcome.raw[:-1] + b',"seen":true}', outcome.era)
+                if isinstance(outcome, Result)
+                else outcome
+            )
 
     server = FakeServer(tools=[ECHO])
     it = World(tmp_path, {"one": server})

@@ -14,7 +14,17 @@ from typing import Any
 from only1mcp_kernel.config.model import Component, Config, Limits, ProfileConfig, ReplicaConfig, ServerConfig
 from only1mcp_kernel.gateway.gateway import Gateway
 from only1mcp_kernel.offers import Offers, PluginInfo
-from only1mcp_sdk import Arrival, Authenticator, Context, Filter, PluginConfig, Posting, Principal, Transform, offer
+from only1mcp_sdk import (
+    Arrival,
+    Authenticator,
+    Context,
+    Filter,
+    PluginConfig,
+    Posting,
+    Principal,
+    Transform,
+    offer,
+)
 
 from .servers import META, FakeConnector, FakeServer, Json
 
@@ -104,7 +114,8 @@ class World:
         return Config(
             path=self.directory / "only1mcp.yaml",
             listen=(),
-            authenticate=(Component("authenticator", "by_token", Named(), "authenticate[0]"),) * self.authenticated,
+            authenticate=(Component("authenticator", "by_token", Named(), "authenticate[0]"),)
+            * self.authenticated,
             servers=servers,
             disabled=(),
             profiles=profiles,
@@ -129,11 +140,15 @@ class World:
             name=name,
             replicas=tuple(
                 ReplicaConfig(
-                    Component("connector", "memory", Named(name=f"{name}/{index}"), f"servers.{name}"), 1, f"r{index}"
+                    Component("connector", "memory", Named(name=f"{name}/{index}"), f"servers.{name}"),
+                    1,
+                    f"r{index}",
                 )
                 for index in range(replicas)
             ),
-            balance=Component("balancer", "turns", Named(), f"servers.{name}.balance") if replicas > 1 else None,
+            balance=Component("balancer", "turns", Named(), f"servers.{name}.balance")
+            if replicas > 1
+            else None,
             transforms=transforms,
             fingerprint=self.fingerprints.get(name, "1"),
             **options,
@@ -222,7 +237,9 @@ class HttpClient:
 
     # -- modern
 
-    def modern(self, method: str, params: Json | None = None, *, meta: Json | None = None, id: Any = None) -> Recorder:
+    def modern(
+        self, method: str, params: Json | None = None, *, meta: Json | None = None, id: Any = None
+    ) -> Recorder:
         return self.modern_posting(method, params, meta=meta, id=id)[0]
 
     def modern_posting(
@@ -238,7 +255,12 @@ class HttpClient:
         name = params.get("uri" if method == "resources/read" else "name")
         if isinstance(name, str):
             headers["mcp_name"] = name
-        message = {"jsonrpc": "2.0", "id": next(self._ids) if id is None else id, "method": method, "params": params}
+        message = {
+            "jsonrpc": "2.0",
+            "id": next(self._ids) if id is None else id,
+            "method": method,
+            "params": params,
+        }
         return self.post(message, **headers)
 
     async def modern_result(self, method: str, params: Json | None = None, **kwargs: Any) -> Json:

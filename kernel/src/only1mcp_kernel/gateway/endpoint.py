@@ -37,6 +37,7 @@ from only1mcp_sdk import (
 
 Isolation = Literal["auto", "shared", "principal", "session"]
 LinkKey = tuple[str, ...]
+Slot = tuple[LinkKey, str]
 
 FIRST_BACKOFF = 0.5
 MAX_BACKOFF = 30.0
@@ -100,7 +101,7 @@ class Endpoint:
         self._owner = owner
         self._log = log
         self._links: dict[LinkKey, list[Link]] = {}
-        self._opening: dict[tuple[LinkKey, str], asyncio.Task[Link | None]] = {}
+        self._opening: dict[Slot, asyncio.Task[Link | None]] = {}
         self._attention = asyncio.Event()
         self._tasks = tasks
 
@@ -180,7 +181,7 @@ class Endpoint:
             if link is not None:
                 return link
             era = self.era_for(caller)
-            slot = (self._key(era or caller.era, caller), self._own(caller, caller.capabilities) or "")
+            slot = self._slot(era, caller)
             task = self._opening.get(slot)
             if task is None:
                 task = self._tasks.start(self._open(era, caller), f"connect {self.connector.target}")
@@ -190,7 +191,13 @@ class Endpoint:
             if link is not None and self.ready(caller) is link:
                 return link
 
-    def _opened(self, slot: tuple[LinkKey, str]) -> Callable[[object], None]:
+    def _slot(self, era: Era | None, caller: Caller) -> Slot:
+        """Callers of one slot wait for one link: all of them while the era has to be found out."""
+        if era is None:
+            return ("unknown",), ""
+        return self._key(era, caller), self._own(caller, caller.capabilities) or ""
+
+    def _opened(self, slot: Slot) -> Callable[[object], None]:
         return lambda _: (self._opening.pop(slot, None), None)[1]
 
     async def _open(self, era: Era | None, caller: Caller) -> Link | None:

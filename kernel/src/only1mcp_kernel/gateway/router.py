@@ -7,10 +7,10 @@ or URI in the request. Nothing is ever tried on a server to see whether it fits.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from only1mcp_kernel.gateway import names
-from only1mcp_kernel.gateway.catalogue import BY_METHOD, ListKind
+from only1mcp_kernel.gateway.catalogue import BY_METHOD
 from only1mcp_kernel.gateway.identity import capabilities_of, instructions_of, write_discovery
 from only1mcp_kernel.gateway.request import ServerError
 from only1mcp_kernel.gateway.server import Server
@@ -106,25 +106,26 @@ class Router:
         if not waiting:
             done(self.views.listing(each, exchange.caller))
             return
-        task = self._tasks.start(
-            self._list_later(each, waiting, exchange, done), f"{exchange.method} {self._profile}"
-        )
-        exchange.on_cancel = lambda reason: (task.cancel(), None)[1]
+        self._after(waiting, exchange, lambda: done(self.views.listing(each, exchange.caller)))
 
-    async def _list_later(
-        self, each: ListKind, waiting: list[Server], exchange: Exchange, done: Done
-    ) -> None:
-        """Give servers that have not answered a caller like this one a moment; then show what is there. Those that come
-        later are announced by list_changed."""
-        pending = [
-            self._tasks.start(server.ready(exchange.caller), f"wait for {server.name}") for server in waiting
-        ]
-        try:
-            await asyncio.wait(pending, timeout=self._startup_wait)
-        finally:
-            for task in pending:
-                task.cancel()
-        done(self.views.listing(each, exchange.caller))
+    def _after(self, waiting: Sequence[Server], exchange: Exchange, go_on: Callable[[], None]) -> None:
+        """Give servers that have not answered a caller like this one a moment, then go on with what is there. Those
+        that come later are announced by list_changed."""
+
+        async def wait() -> None:
+            pending = [
+                self._tasks.start(server.ready(exchange.caller), f"wait for {server.name}")
+                for server in waiting
+            ]
+            try:
+                await asyncio.wait(pending, timeout=self._startup_wait)
+            finally:
+                for task in pending:
+                    task.cancel()
+            go_on()
+
+        task = self._tasks.start(wait(), f"{exchange.method} {self._profile}")
+        exchange.on_cancel = lambda reason: (task.cancel(), None)[1]
 
     # -- answered by a server
 
@@ -135,13 +136,22 @@ class Router:
             done(Failure.of(INVALID_PARAMS, f"Invalid params: {exchange.method} needs a {member}"))
             return
         exchange.name = name
+        self._forward_named(kind, name, exchange, done)
+
+    def _forward_named(self, kind: EntryKind, name: str, exchange: Exchange, done: Done) -> None:
         owned = self.views.uri_owner(name) if kind == "resource" else self.views.owner(kind, name)
-        if owned is None:
-            owned = self._only(name)
-        if owned is None:
-            done(self._unknown(kind, name, exchange))
+        owned = owned or self._only(name)
+        if owned is not None:
+            self._forward(owned, exchange, done)
             return
-        self._forward(owned, exchange, done)
+        waiting = [server for server in self.servers.values() if not server.answered.is_set()]
+        if waiting and self._starting():
+            self._after(waiting, exchange, lambda: self._forward_named(kind, name, exchange, done))
+        else:
+            done(self._unknown(kind, name, exchange))
+
+    def _starting(self) -> bool:
+        return asyncio.get_running_loop().time() - self._began < self._startup_wait
 
     def _forward(self, owned: names.Owned, exchange: Exchange, done: Done) -> None:
         exchange.server, exchange.target = owned
