@@ -63,7 +63,7 @@ def take(sources: Iterable[Source]) -> Offers:
     for source in sources:
         info = source.info
         try:
-            made = _ask(source.load())
+            made = _ask(source.load(), info.name)
             info = replace(info, kinds={kind: tuple(o.name for o in found) for kind, found in made.items()})
             offers = offers.with_plugin(info, made, RESERVED)
         except (Unfit, Clash) as reason:
@@ -90,13 +90,13 @@ def _load(point: EntryPoint, info: PluginInfo) -> object:
         raise Unfit(f"{info.distribution} can't be imported: {_one_line(fault)}") from fault
 
 
-def _ask(module: object) -> dict[str, tuple[Offer[Any], ...]]:
+def _ask(module: object, name: str) -> dict[str, tuple[Offer[Any], ...]]:
     """The offers of one plugin module by kind; raises `Unfit`. The plugin manager does not outlive the question."""
     _check_api(module)
     manager = pluggy.PluginManager("only1mcp")
     manager.add_hookspecs(hookspecs)
     try:
-        manager.register(module)
+        manager.register(module, name)
         manager.check_pending()
     except Exception as fault:
         raise Unfit(f"its hooks do not fit: {_one_line(fault)}") from fault
@@ -128,7 +128,9 @@ def _check_offer(kind: str, offer: object) -> None:
     if not isinstance(offer, Offer):
         raise Unfit(f"{HOOK_PREFIX}{kind} returned a {type(offer).__name__} where an offer was expected")
     claimed: Any = offer  # Types are promises, and this is where they are checked.
-    words = (claimed.name, *claimed.aliases) if isinstance(claimed.aliases, tuple) else (claimed.aliases,)
+    if not isinstance(claimed.aliases, tuple):
+        raise Unfit(f"the aliases of the {kind} {offer.name!r} are not a tuple")
+    words = (claimed.name, *claimed.aliases)
     bad = [word for word in words if not isinstance(word, str) or not _WORD.match(word)]
     if bad:
         raise Unfit(f"{bad[0]!r} is no name for a {kind}: 1 to 64 letters, digits, _ and -, no capital first")
@@ -144,5 +146,5 @@ def _canonical(name: str) -> str:
 
 
 def _one_line(fault: BaseException) -> str:
-    text = str(fault).strip().splitlines()
-    return f"{type(fault).__name__}: {text[0]}" if text else type(fault).__name__
+    text = " ".join(str(fault).split())[:300]
+    return f"{type(fault).__name__}: {text}" if text else type(fault).__name__

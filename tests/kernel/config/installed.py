@@ -144,7 +144,9 @@ def module(offers: Mapping[str, Iterable[Offer[Any]]], **attributes: Any) -> Sim
 
 def source(distribution: str, plugin: object) -> Source:
     """As if `plugin` were the module of an entry point of that distribution."""
-    info = PluginInfo(name=distribution, distribution=distribution, version="1.0", module=f"{distribution}.plugin")
+    info = PluginInfo(
+        name=distribution, distribution=distribution, version="1.0", module=f"{distribution}.plugin"
+    )
     return Source(info, lambda: plugin)
 
 

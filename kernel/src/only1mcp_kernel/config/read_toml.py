@@ -25,7 +25,8 @@ def read_toml(text: str, file: str) -> Node:
     except tomllib.TOMLDecodeError as error:
         found = _POSITION.match(str(error))
         message, line, column = found.groups() if found else (str(error), None, None)
-        raise refuse(file, int(line or 0), int(column or 0), f"not TOML: {message}") from None
+        last = max(1, len(text.splitlines()))
+        raise refuse(file, int(line or last), int(column or 1), f"not TOML: {message}") from None
     except (ValueError, RecursionError) as error:  # a date that is none, an absurd number, absurd nesting
         reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
         raise refuse(file, 0, 0, f"not TOML: {reason}") from None

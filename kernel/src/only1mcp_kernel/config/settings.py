@@ -20,6 +20,7 @@ NAME_RULE = "is no name here: 1 to 32 letters, digits, _ and -, and no _ or - fi
 
 _SIZE = re.compile(r"(\d{1,15})\s*(B|[kKMG]B|[KMG]iB|)\Z")
 _UNITS = {
+    "": 1,
     "B": 1,
     "kB": 10**3,
     "KB": 10**3,
