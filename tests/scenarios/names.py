@@ -20,10 +20,13 @@ class Tools:
 
     @classmethod
     async def of(cls, peer: Peer, count: int) -> Tools:
-        entries = await peer.settled("tools", count)
-        names = {msgspec.json.decode(entry)["name"] for entry in entries}
-        assert len(entries) == count, f"{len(entries)} tools, not {count}: {sorted(names)}"
-        return cls(names)
+        tools = await cls.at_least(peer, count)
+        assert len(tools.names) == count, f"{len(tools.names)} tools, not {count}: {sorted(tools.names)}"
+        return tools
+
+    @classmethod
+    async def at_least(cls, peer: Peer, count: int) -> Tools:
+        return cls({msgspec.json.decode(entry)["name"] for entry in await peer.settled("tools", count)})
 
     def named(self, server: str, tool: str) -> str:
         found = next((choice for choice in choices(server, tool) if choice in self.names), None)
