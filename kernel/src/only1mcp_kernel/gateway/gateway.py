@@ -87,17 +87,22 @@ class Gateway:
         await old.close()
 
     async def stop(self) -> None:
-        """Drain and close everything; wait until all of it is gone. Idempotent."""
+        """Drain and close everything; wait until all of it is gone. Idempotent. Cancelled, it drains no longer, and
+        closes all the same."""
         generation = self._generation
         if generation is None:
             return
-        await asyncio.gather(*(each.drain(generation.config.drain) for each in generation.listeners))
-        self._clients.close()
-        self._sessions.close()
-        self._parking.close()
-        self._generation = None
-        await generation.close()
-        await self._tasks.close()
+        try:
+            await asyncio.gather(*(each.drain(generation.config.drain) for each in generation.listeners))
+        finally:
+            self._clients.close()
+            self._sessions.close()
+            self._parking.close()
+            self._generation = None
+            try:
+                await generation.close()
+            finally:
+                await self._tasks.close()
 
     async def settled(self, timeout: float) -> bool:
         """Wait until every server has been listed or found missing; False after `timeout` seconds."""

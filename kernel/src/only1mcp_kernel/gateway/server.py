@@ -113,11 +113,13 @@ class Server:
 
     async def close(self, drain: float) -> None:
         """Let calls under way finish for at most `drain` seconds, then close every link and wait until all of it is
-        gone."""
-        await self._drained(drain)
-        await self._tasks.close()
-        await asyncio.gather(*(endpoint.close() for endpoint in self.endpoints))
-        await self._tasks.close()
+        gone. Cancelled, it waits for no call, and closes all the same."""
+        try:
+            await self._drained(drain)
+        finally:
+            await self._tasks.close()
+            await asyncio.gather(*(endpoint.close() for endpoint in self.endpoints))
+            await self._tasks.close()
 
     async def _drained(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
