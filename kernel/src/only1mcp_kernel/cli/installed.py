@@ -10,8 +10,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 GROUP = "only1mcp.commands"
 
@@ -26,11 +28,19 @@ def add_commands(app: typer.Typer) -> None:
         taken.add(point.name)
         app.command(
             point.name,
-            help=f"Brought by {point.dist.name if point.dist else point.value}.",
+            cls=_Verbatim,
+            help=f"From {point.dist.name if point.dist else point.value}",
             add_help_option=False,
-            # Everything after the name is the command's own to read.
-            context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
         )(_runner(point))
+
+
+class _Verbatim(TyperCommand):
+    """Everything after the command's name is its own to read, `--` and `--help` included."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        super().parse_args(ctx, [])
+        ctx.args = list(args)
+        return []
 
 
 def _runner(point: EntryPoint) -> Callable[[typer.Context], None]:

@@ -140,7 +140,11 @@ def _ask(config: Path | None, command: str) -> dict[str, object]:
 
 
 def stdio(config: ConfigOption = None) -> None:
-    """Be an MCP server on stdin and stdout, for a client that starts its servers itself."""
+    """Serve one client on stdin and stdout.
+
+    For clients that start their servers themselves: give them this command. It ends when the client closes stdin, and
+    may run any number of times, also beside a gateway of the same configuration.
+    """
     with reporting(False):
         path = find(config)
         from only1mcp_kernel.daemon.serve import serve_one_client

@@ -9,7 +9,12 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
-_COUNTED = ("tools", "prompts", "resources", "templates")
+_COUNTED = {
+    "tools": "tools",
+    "prompts": "prompts",
+    "resources": "resources",
+    "resourceTemplates": "resource templates",
+}
 _log = logging.getLogger("only1mcp.process")
 
 Status = Mapping[str, Any]
@@ -34,13 +39,16 @@ def settled_lines(status: Status, complete: bool, seconds: float) -> Iterator[st
     if not servers:
         yield "No servers are configured yet: add one under `servers:` and run `only1mcp reload`"
         return
-    missing = {name: server for name, server in servers.items() if server.get("state") != "ready"}
-    counts = [_count(sum(server.get(what) or 0 for server in servers.values()), what) for what in _COUNTED]
+    missing = {name: server for name, server in servers.items() if server.get("state") != "up"}
+    counts = [
+        _count(sum(server.get(member) or 0 for server in servers.values()), words)
+        for member, words in _COUNTED.items()
+    ]
     answered = len(servers) - len(missing)
     late = "" if complete else f" after {seconds:.0f} s"
     yield f"{answered} of {_count(len(servers), 'servers')} answered{late}: {', '.join(counts)}"
     for name, server in missing.items():
-        yield f"  {name} is missing: {server.get('problem') or server.get('state') or 'no answer yet'}"
+        yield f"  {name} is missing: {server.get('problem') or 'it has not answered yet'}"
 
 
 def status_lines(status: Status) -> Iterator[str]:
@@ -52,9 +60,14 @@ def status_lines(status: Status) -> Iterator[str]:
     servers: Mapping[str, Status] = status.get("servers", {})
     width = max(map(len, servers), default=0)
     for name, server in servers.items():
-        counts = ", ".join(_count(server[what], what) for what in _COUNTED if server.get(what))
-        words = [server.get("state"), server.get("era"), counts, server.get("problem")]
-        yield f"  {name:<{width}}  {'; '.join(str(word) for word in words if word)}"
+        counts = [_count(server[member], words) for member, words in _COUNTED.items() if server.get(member)]
+        parts = [
+            server.get("state"),
+            "+".join(server.get("eras", ())),
+            ", ".join(counts),
+            server.get("problem"),
+        ]
+        yield f"  {name:<{width}}  {'; '.join(str(part) for part in parts if part)}"
 
 
 def _count(number: int, plural: str) -> str:
