@@ -113,19 +113,22 @@ class Process:
         gateway can't start; it is then gone."""
         try:
             with self._signals():
-                if not await self._start():
+                config = await self._start()
+                if config is None:
                     return
-                self._tasks.spawn(self._settle(), "startup report")
-                await self._until_the_end()
-                self._state = "stopping"
-                await self._stop_reload()
-                await self._stop_gateway()
+                try:
+                    self._begin(config)
+                    await self._until_the_end()
+                finally:
+                    self._state = "stopping"
+                    await self._stop_reload()
+                    await self._stop_gateway()
         finally:
             self._state = "stopped"
             await self._tasks.close()
 
-    async def _start(self) -> bool:
-        """True when the gateway serves; False when it was stopped before."""
+    async def _start(self) -> Config | None:
+        """What the gateway serves from now on; None when it was stopped before it did."""
         starting = self._tasks.start(self._open(), "start")
         stopped = self._tasks.start(self._stopping.wait(), "stop")
         await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -134,12 +137,14 @@ class Process:
             starting.cancel()
             await asyncio.wait({starting})
             if starting.cancelled():
-                return False
-        config = await starting
+                return None
+        return await starting
+
+    def _begin(self, config: Config) -> None:
         set_level(config.log_level)
         self._state = "serving"
         self._report.serving(self.status())
-        return True
+        self._tasks.spawn(self._settle(), "startup report")
 
     async def _open(self) -> Config:
         config = await self._load()
