@@ -73,19 +73,20 @@ class Components:
         options = self.checker.check(found.offer.config, node, path, neighbours)
         return None if options is None else Component(found.kind, found.offer.name, options, _place(path))
 
+    def silent(self) -> str:
+        """The refused plugins that could not even be asked what they offer, and why; one of them may have it."""
+        silent = [f"{each.distribution} ({each.reason})" for each in self.offers.refused() if not each.kinds]
+        return f"plugins that were refused: {listed(silent)}" if silent else ""
+
     def _why_not(self, kind: str, name: str) -> str:
-        refused = list(self.offers.refused())
-        for plugin in refused:
+        for plugin in self.offers.refused():
             if name in plugin.kinds.get(kind, ()):
                 return f"{plugin.distribution} offers it, but was refused: {plugin.reason}"
         guess = nearest(name, self.offers.words(kind))
         installed = listed(self.offers.of(kind))
-        parts = [f"{guess} Installed: {installed}" if guess else f"installed: {installed}"]
-        # A plugin that could not be asked may be the one that has it.
-        silent = [f"{plugin.distribution} ({plugin.reason})" for plugin in refused if not plugin.kinds]
-        if silent:
-            parts.append(f"plugins that were refused: {listed(silent)}")
-        return "; ".join(parts)
+        text = f"{guess} Installed: {installed}" if guess else f"installed: {installed}"
+        silent = self.silent()
+        return f"{text}; {silent}" if silent else text
 
 
 def _place(path: Path) -> str:

@@ -119,6 +119,9 @@ class Servers:
         return ReplicaConfig(component, weight, digest(essence(component))[:12])
 
     def _inferred(self, node: Node, path: Path, neighbours: frozenset[str]) -> Registered | None:
+        if not self._connectors:
+            self._report(node, path, "no connector is installed", self._components.silent(), at_key=True)
+            return None
         given = node.members.keys()
         needs = {name: required_options(found.offer.config) for name, found in self._connectors.items()}
         fitting = [name for name, keys in needs.items() if keys and keys <= given]
