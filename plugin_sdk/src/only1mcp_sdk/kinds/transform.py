@@ -28,8 +28,8 @@ class Transform(Protocol):
     """Changes the entries a server or a profile shows: leave some out, rename, describe anew.
 
     Called while a list is built, not per request; may take milliseconds, must not block on I/O. Must be a function
-    of its input and its configuration alone, so that lists are the same after a restart. A transform of a server sees that
-    server's own names, before collisions are resolved; one of a profile sees the names clients see.
+    of its input and its configuration alone, so that lists are the same after a restart. A transform of a server
+    sees that server's own names, before collisions are resolved; one of a profile sees the names clients see.
     """
 
     def apply(self, entries: Sequence[Entry]) -> Sequence[Entry]:

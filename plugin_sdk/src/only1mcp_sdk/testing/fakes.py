@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from only1mcp_sdk.kinds import Answer, Channel
 from only1mcp_sdk.messages import (
@@ -76,7 +76,7 @@ def make_exchange(
     server: str = "",
     emit: Callable[[Notification], None] | None = None,
 ) -> Exchange:
-    """An exchange. `params` are plain values, or `Raw` for JSON that is to be taken as it is.
+    """An exchange. `params` are plain values, or bytes for JSON that is to be taken as it is.
 
     `name` and `server` are what the router would find out; without a `name`, that of the params counts.
     """
@@ -91,7 +91,7 @@ def make_exchange(
 def raw_members(values: Mapping[str, Any]) -> Members:
     """The members of a JSON object, as the gateway reads them off the wire."""
     return {
-        name: value if isinstance(value, Raw) else Raw(msgspec.json.encode(value))
+        name: value if isinstance(value, bytes) else msgspec.json.encode(value)
         for name, value in values.items()
     }
 
@@ -161,7 +161,9 @@ class FakeGate:
     With `hold = True` it answers nothing, for tests of clients that leave.
     """
 
-    def __init__(self, message_limit: int = 1 << 20, profiles: frozenset[str] = frozenset({"default"})) -> None:
+    def __init__(
+        self, message_limit: int = 1 << 20, profiles: frozenset[str] = frozenset({"default"})
+    ) -> None:
         self.message_limit = message_limit
         self.profiles = profiles
         self.hold = False
@@ -227,6 +229,10 @@ class FakeConversation(FakeClient):
         self._gate = gate
         self._channel = channel
 
+    @property
+    def busy(self) -> bool:
+        return self._gate.hold and not self.gone.is_set()
+
     def received(self, message: bytes) -> None:
         self._gate.bodies.append(message)
         reply = None if self._gate.hold else echo(message)
@@ -237,12 +243,12 @@ class FakeConversation(FakeClient):
 def echo(message: bytes) -> bytes | None:
     """The answer to a JSON-RPC request whose result is its params; None for what is no request."""
     try:
-        request = msgspec.json.decode(message, type=dict[str, Raw])
+        request = msgspec.json.decode(message, type=dict[str, msgspec.Raw])
     except msgspec.DecodeError:
         return b'{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"Parse error"}}'
     if "id" not in request or "method" not in request:
         return None
-    result = request.get("params", Raw(b"{}"))
+    result = request.get("params", msgspec.Raw(b"{}"))
     return msgspec.json.encode({"jsonrpc": "2.0", "id": request["id"], "result": result})
 
 

@@ -66,6 +66,7 @@ class Harness:
         config = read_options(offer, options)
         async with AsyncExitStack() as stack:
             context = LoneContext(name, self, stack)
+            stack.push_async_callback(context.end_tasks)
             yield await stack.enter_async_context(offer.open(config, context))
 
 
@@ -105,14 +106,13 @@ class LoneContext:
         return await self._stack.enter_async_context(self._harness.pool.hold(key, open))
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
-        if not self._tasks:
-            self._stack.push_async_callback(self._end_tasks)
         task = asyncio.create_task(work, name=name)  # noqa: TID251  (this is the owner)
         self._tasks.add(task)
         task.add_done_callback(self._note)
         return task
 
     def _note(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
         if task.cancelled():
             return
         failure = task.exception()
@@ -120,10 +120,12 @@ class LoneContext:
             self.logger.error("%s failed", task.get_name(), exc_info=failure)
             self._harness.failures.append(failure)
 
-    async def _end_tasks(self) -> None:
-        for task in self._tasks:
+    async def end_tasks(self) -> None:
+        """Cancel what still runs and wait for it."""
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class SharedPool:
