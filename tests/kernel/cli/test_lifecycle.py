@@ -197,6 +197,22 @@ def test_a_second_stop_does_not_wait_for_clients(user: Installation) -> None:
         assert (user.home / "closed").exists()
 
 
+def test_ctrl_c_interrupts_a_command_that_waits(user: Installation) -> None:
+    user.configure(listen=[{"use": "still", "slow_to_drain": 20}], drain=20)
+    with user.started() as status, user.popen("stop") as process:
+        try:
+            while user.json("status")["state"] != "stopping":
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == 130
+            assert process.stderr
+            assert "Traceback" not in process.stderr.read()
+            assert alive(status["pid"])
+        finally:
+            process.kill()
+            user.run("stop")
+
+
 def test_stdio_ends_with_its_client_and_prints_nothing_of_its_own(user: Installation) -> None:
     user.configure(servers={"a": {"use": "canned"}})
     with user.started(), user.popen("stdio") as process:

@@ -6,10 +6,14 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from only1mcp_kernel.cli import installed
+from only1mcp_kernel.cli.app import build
 from only1mcp_kernel.cli.output import for_terminal
+from only1mcp_kernel.daemon import exits
 from tests.kernel.daemon.installation import Installation
 
 HEAVY = {"asyncio", "msgspec", "platformdirs", "pluggy", "pydantic", "rich", "ruamel"}
@@ -123,3 +127,21 @@ def test_a_terminal_gets_no_control_characters() -> None:
 @pytest.mark.parametrize("words", [["--help"], ["tools", "--help"], ["start", "--help"]])
 def test_no_line_of_help_is_cut(user: Installation, words: list[str]) -> None:
     assert "..." not in user.run(*words).stdout.replace("[ARGS]...", "")
+
+
+def test_the_documentation_names_every_command_and_every_exit_code() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
+    app = build()
+    groups = {group.name: group.typer_instance for group in app.registered_groups}
+    commands = [
+        command.name or command.callback.__name__
+        for command in app.registered_commands
+        if command.callback and command.callback.__module__ != installed.__name__
+    ]
+    for name, group in groups.items():
+        assert group
+        commands += [f"{name} {command.name}" for command in group.registered_commands]
+    assert len(commands) > 10
+    assert [name for name in commands if f"only1mcp {name}" not in page] == []
+    codes = [value for name, value in vars(exits).items() if name.isupper()]
+    assert [code for code in codes if f"| {code} |" not in page] == []
