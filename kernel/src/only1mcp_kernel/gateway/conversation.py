@@ -31,6 +31,11 @@ class Duplex:
         self._session: Session | None = None
         self._requests: dict[bytes, ModernRequest | Listening | None] = {}
 
+    @property
+    def busy(self) -> bool:
+        waiting = any(not isinstance(request, Listening) for request in self._requests.values())
+        return waiting or (self._session is not None and bool(self._session.requests))
+
     def received(self, message: bytes) -> None:
         try:
             read = wire.read(message)

@@ -46,6 +46,10 @@ class Channel(Protocol):
 class Conversation(Protocol):
     """A client of a duplex transport, as the gate sees it."""
 
+    @property
+    def busy(self) -> bool:
+        """Whether the client still waits for an answer."""
+
     def received(self, message: bytes) -> None:
         """One message, without its framing."""
 

@@ -1,0 +1,85 @@
+"""Connector `stdio`: a server that is a child process, spoken to over its standard input and output."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from only1mcp_sdk import ConnectFailed, Connection, Connector, Context, Inbox
+from only1mcp_transports.stdio.child import Child
+from only1mcp_transports.stdio.config import ConnectorConfig
+from only1mcp_transports.stdio.environment import build
+from only1mcp_transports.stdio.watcher import SHARED_KEY, Watcher, open_watcher
+
+
+class StdioConnector:
+    """Starts one child per connection."""
+
+    def __init__(self, config: ConnectorConfig, context: Context, watcher: Watcher) -> None:
+        self.target = " ".join([config.command, *config.args])
+        self._config = config
+        self._context = context
+        self._watcher = watcher
+        self._children: set[Child] = set()
+
+    async def connect(self, inbox: Inbox) -> Connection:
+        config = self._config
+        cookie = self._watcher.next_cookie()
+        environment = build(os.environ, config.pass_env, config.env, cookie)
+        cwd = self._cwd()
+        program = self._find(environment, cwd)
+        child = Child(
+            inbox, cookie, config.stop_timeout, config.max_line_bytes, self._context.logger, self._children
+        )
+        starting = asyncio.get_running_loop().subprocess_exec(
+            lambda: child, program, *config.args, env=environment, cwd=cwd, start_new_session=True
+        )
+        try:
+            await starting
+        except OSError as error:
+            raise ConnectFailed(f"cannot start {config.command}: {error.strerror or error}") from None
+        except BaseException:
+            await child.close()
+            raise
+        return child
+
+    def _cwd(self) -> Path | None:
+        if self._config.cwd is None:
+            return None
+        cwd = self._context.base_dir / Path(self._config.cwd).expanduser()
+        if not cwd.is_dir():
+            raise ConnectFailed(f"cannot start {self._config.command}: its cwd {cwd} is no directory")
+        return cwd
+
+    def _find(self, environment: Mapping[str, str], cwd: Path | None) -> str:
+        command = os.path.expanduser(self._config.command)
+        if os.path.dirname(command):
+            found = os.path.join(cwd, command) if cwd is not None else command
+            if not os.path.exists(found):
+                raise ConnectFailed(f"cannot start {command}: there is no such file")
+            return found
+        found = shutil.which(command, path=environment["PATH"]) or ""
+        if not found:
+            raise ConnectFailed(
+                f"cannot start {command}: no such command on PATH ({environment['PATH']}); install it or give its path"
+            )
+        return found
+
+    async def close(self) -> None:
+        """End what is left."""
+        await asyncio.gather(*(child.close() for child in list(self._children)))
+
+
+@asynccontextmanager
+async def open_connector(config: ConnectorConfig, context: Context) -> AsyncIterator[Connector]:
+    """Open the connector; no child is started before the first connection."""
+    watcher = await context.shared(SHARED_KEY, lambda: open_watcher(context.logger))
+    connector = StdioConnector(config, context, watcher)
+    try:
+        yield connector
+    finally:
+        await connector.close()
