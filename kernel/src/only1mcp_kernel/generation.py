@@ -14,6 +14,7 @@ from only1mcp_kernel.component import Workshop
 from only1mcp_kernel.config.model import Config, ProfileConfig, ServerConfig
 from only1mcp_kernel.gateway.endpoint import Terms
 from only1mcp_kernel.gateway.parking import Parking
+from only1mcp_kernel.gateway.pinning import Pins
 from only1mcp_kernel.gateway.pipeline import Named, compile_chain
 from only1mcp_kernel.gateway.router import LevelSetter, Router
 from only1mcp_kernel.gateway.server import Audience, Server
@@ -33,6 +34,7 @@ class Surroundings:
         workshop: Workshop,
         audience: Audience,
         parking: Parking,
+        pins: Pins,
         tasks: Tasks,
         set_level: LevelSetter,
         state_dir: Path,
@@ -40,6 +42,7 @@ class Surroundings:
         self.workshop = workshop
         self.audience = audience
         self.parking = parking
+        self.pins = pins
         self.tasks = tasks
         self.set_level = set_level
         self.state_dir = state_dir
@@ -150,6 +153,7 @@ async def _open_server(config: ServerConfig, around: Surroundings, drain: float)
             balancer,
             around.audience,
             around.parking,
+            around.pins,
             around.state_dir / "catalogues",
             list_timeout=config.list_timeout,
             call_timeout=config.call_timeout,

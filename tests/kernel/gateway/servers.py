@@ -157,7 +157,7 @@ class FakeConnection:
             self.deliver({"jsonrpc": "2.0", "id": message["id"], "error": error.error})
             return
         if asyncio.iscoroutine(result):
-            task = asyncio.ensure_future(self._answer_later(message["id"], result))  # noqa: TID251
+            task = asyncio.ensure_future(self._answer_later(message["id"], result))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
         else:
             self._reply(message["id"], result)

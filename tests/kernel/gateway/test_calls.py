@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from .servers import FakeConnection, FakeServer, Json, RpcError
-from .world import SDK_CAPS, World, started, world
+from tests.kernel.gateway.servers import FakeConnection, FakeServer, Json, RpcError
+from tests.kernel.gateway.world import SDK_CAPS, World, started, world
 
 ECHO = {
     "name": "echo",
@@ -84,7 +84,8 @@ async def test_a_lost_server_costs_its_own_calls_and_comes_back(tmp_path: Path) 
         await asyncio.sleep(0.05)
         bad.open_connections()[0].die()
         error = (await pending.done())["error"]
-        assert "bad" in error["message"] and error["data"] == {"server": "bad"}
+        assert "bad" in error["message"]
+        assert error["data"] == {"server": "bad"}
         assert "content" in await client.modern_result("tools/call", {"name": "echo"})
         await asyncio.sleep(1.0)
         names = [each["name"] for each in (await client.modern_result("tools/list"))["tools"]]
@@ -223,7 +224,7 @@ async def test_cancelling_reaches_the_server_and_silences_the_answer(tmp_path: P
         assert await pending.done() is None
         await asyncio.sleep(0.02)
         assert server.open_connections()[-1].cancelled == [server.calls("tools/call")[0]["id"]]
-        answer, posting = client.modern_posting("tools/call", {"name": "echo"})
+        _answer, posting = client.modern_posting("tools/call", {"name": "echo"})
         await asyncio.sleep(0.05)
         posting.disconnected()
         await asyncio.sleep(0.02)
@@ -270,8 +271,39 @@ async def test_filters_answer_change_and_are_contained(tmp_path: Path) -> None:
     async with started(it):
         client = it.http()
         result = await client.modern_result("tools/call", {"name": "echo", "arguments": {"text": "yes"}})
-        assert result["content"][0]["text"] == 'echo {"text": "changed"}' and result["seen"] is True
+        assert result["content"][0]["text"] == 'echo {"text": "changed"}'
+        assert result["seen"] is True
         refused = await client.modern("tools/call", {"name": "echo", "arguments": {"text": "no"}}).done()
         assert refused["error"] == {"code": -32001, "message": "refused"}
         broken = await client.modern("tools/call", {"name": "echo", "arguments": {"text": "boom"}}).done()
         assert broken["error"] == {"code": -32603, "message": "Internal error in filters.stern"}
+
+
+async def test_a_retry_returns_to_the_replica_that_asked(tmp_path: Path) -> None:
+    def asking(label: str) -> FakeServer:
+        server = FakeServer("modern", tools=[ECHO])
+
+        def ask(connection: FakeConnection, params: Json) -> Json:
+            if "inputResponses" in params:
+                return {"content": [], "by": label, "state": params["requestState"]}
+            return {"resultType": "input_required", "inputRequests": {"r": {"method": "roots/list"}},
+                    "requestState": f"state of {label}"}  # fmt: skip
+
+        server.methods["tools/call"] = ask
+        return server
+
+    async with world(tmp_path, both=[asking("a"), asking("b")]) as it:
+        await it.gateway.settled(2)
+        client = it.http(capabilities=SDK_CAPS)
+        asked = [await client.modern_result("tools/call", {"name": "echo"}) for _ in range(2)]
+        for each, label in zip(asked, "ab", strict=True):
+            retry = {
+                "name": "echo",
+                "inputResponses": {"r": {"roots": []}},
+                "requestState": each["requestState"],
+            }
+            result = await client.modern_result("tools/call", retry)
+            assert (result["by"], result["state"]) == (label, f"state of {label}")
+        forged = {**retry, "requestState": "o1-forged"}
+        last = await client.modern("tools/call", forged).done()
+        assert last["error"]["code"] == -32602

@@ -11,9 +11,8 @@ from typing import Any
 from msgspec import structs
 
 from only1mcp_sdk import Entry
-
-from .servers import FakeConnection, FakeServer, Json, RpcError
-from .world import SDK_CAPS, HttpClient, World, started, world
+from tests.kernel.gateway.servers import FakeConnection, FakeServer, Json, RpcError
+from tests.kernel.gateway.world import SDK_CAPS, HttpClient, World, started, world
 
 
 def tool(name: str, **more: Any) -> Json:

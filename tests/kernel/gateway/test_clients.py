@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from only1mcp_sdk import Arrival
-
-from .servers import META, FakeConnection, FakeServer, Json
-from .world import SDK_CAPS, HttpClient, Recorder, World, started, world
+from tests.kernel.gateway.servers import META, FakeConnection, FakeServer, Json
+from tests.kernel.gateway.world import SDK_CAPS, HttpClient, Recorder, World, started, world
 
 ECHO: Json = {"name": "echo"}
 
@@ -158,7 +157,7 @@ async def test_principals_do_not_see_each_other(tmp_path: Path) -> None:
         bob.session = own
         for client in (alice, bob):
             await client.legacy_result("tools/call", {"name": "echo"})
-        connections = [each for each in it.servers["one"][0].open_connections("legacy")]
+        connections = list(it.servers["one"][0].open_connections("legacy"))
         assert len(connections) == 3  # the gateway's own, and one for each of the two
 
 

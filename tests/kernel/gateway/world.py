@@ -25,8 +25,7 @@ from only1mcp_sdk import (
     Transform,
     offer,
 )
-
-from .servers import META, FakeConnector, FakeServer, Json
+from tests.kernel.gateway.servers import META, FakeConnector, FakeServer, Json
 
 SDK_CAPS: Json = {"sampling": {}, "elicitation": {"form": {}}, "roots": {"listChanged": True}}
 

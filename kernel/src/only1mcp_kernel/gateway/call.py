@@ -141,6 +141,7 @@ class Call:
         loop = asyncio.get_running_loop()
         self._asked_at = time.monotonic()
         if self._timeout:
+            exchange.deadline = self._asked_at + self._timeout
             self._timer = loop.call_later(self._timeout, self._time_out)
 
     # -- from the link

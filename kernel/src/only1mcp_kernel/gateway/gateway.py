@@ -16,6 +16,7 @@ from only1mcp_kernel.gateway.gate import Gate
 from only1mcp_kernel.gateway.identity import capabilities_of, instructions_of, write_initialize
 from only1mcp_kernel.gateway.listening import Listening
 from only1mcp_kernel.gateway.parking import Parking
+from only1mcp_kernel.gateway.pinning import Pins
 from only1mcp_kernel.gateway.router import Router
 from only1mcp_kernel.gateway.sessions import Session, Sessions
 from only1mcp_kernel.gateway.sinks import Sink
@@ -43,7 +44,7 @@ class Gateway:
         self._clients = Clients(self._sessions, self._routers, self._tasks)
         workshop = Workshop(offers, base_dir, state_dir, Pool())
         self._around = Surroundings(
-            workshop, self._clients, self._parking, self._tasks, self._set_level, state_dir
+            workshop, self._clients, self._parking, Pins(self._keys), self._tasks, self._set_level, state_dir
         )
         self._generation: Generation | None = None
         self._number = 0

@@ -14,6 +14,7 @@ from only1mcp_kernel.gateway.catalogue import LISTS, Catalogue, Memory, Variant,
 from only1mcp_kernel.gateway.endpoint import Endpoint, Terms, anchor_caller, owner_name
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.parking import Parking
+from only1mcp_kernel.gateway.pinning import Pins
 from only1mcp_kernel.gateway.request import ServerError, ask
 from only1mcp_kernel.gateway.watching import Watch, subscribe, unsubscribe
 from only1mcp_kernel.protocol import bridge
@@ -74,6 +75,7 @@ class Server:
         balancer: Balancer | None,
         audience: Audience,
         parking: Parking,
+        pins: Pins,
         memory: Path,
         *,
         list_timeout: float,
@@ -87,6 +89,7 @@ class Server:
         """Session -> the log level it asked for."""
         self._audience = audience
         self._parking = parking
+        self._pins = pins
         self._balancer = balancer
         self._list_timeout = list_timeout
         self._call_timeout = call_timeout
@@ -138,19 +141,23 @@ class Server:
         `attempt` (this server's own, with filters around it) serve it there."""
 
         def serve(exchange: Exchange, done: Done) -> None:
+            endpoint: Endpoint | None
             if self._parking.is_ours(exchange.state):
                 call = self._parking.take(exchange)
-                if call is None:
-                    done(STALE_STATE)
-                else:
+                if call is not None:
                     call.resume(exchange, done)
-                return
-            endpoint = self._pick(exchange)
-            if endpoint is None:
-                done(self._unavailable(self.problem))
-                return
+                    return
+                endpoint = self._by_key.get(self._pins.unpin(exchange) or "")
+                if endpoint is None:
+                    done(STALE_STATE)
+                    return
+            else:
+                endpoint = self._pick(exchange)
+                if endpoint is None:
+                    done(self._unavailable(self.problem))
+                    return
             exchange.endpoint = endpoint.key
-            attempt(exchange, done)
+            attempt(exchange, self._pins.pinning(exchange, len(self.endpoints), done))
 
         return serve
 

@@ -240,7 +240,9 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("through_shell", [False, True])
-async def test_a_killed_gateway_leaves_nothing_within_two_seconds(tmp_path: Path, through_shell: bool) -> None:
+async def test_a_killed_gateway_leaves_nothing_within_two_seconds(
+    tmp_path: Path, through_shell: bool
+) -> None:
     script = tmp_path / "stubborn.py"
     script.write_text(STUBBORN)
     argv = [sys.executable, "-I", "-S", str(script), "family"]
@@ -279,7 +281,7 @@ async def test_many_children_at_once_leave_no_descriptor() -> None:
 
 async def test_a_cancelled_connect_leaves_nothing() -> None:
     async with python("import time; time.sleep(60)", stop_timeout=0.2) as connector:
-        task = asyncio.ensure_future(connector.connect(Inbox()))  # noqa: TID251
+        task = asyncio.ensure_future(connector.connect(Inbox()))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -38,6 +38,13 @@ def test_the_environment_is_an_allow_list() -> None:
     assert "MY_B" not in built
     assert built["MY_TOKEN"] == "t"
     assert built["HOME"] == "/other"
-    assert {"LC_ALL", "XDG_X", "UV_INDEX", "https_proxy", "SSL_CERT_FILE", "npm_config_registry"} <= built.keys()
+    assert {
+        "LC_ALL",
+        "XDG_X",
+        "UV_INDEX",
+        "https_proxy",
+        "SSL_CERT_FILE",
+        "npm_config_registry",
+    } <= built.keys()
     assert built["PATH"] == f"/usr/bin{os.pathsep}{os.path.dirname(sys.executable)}"
     assert built["ONLY1MCP_COOKIE"] == "cookie"
