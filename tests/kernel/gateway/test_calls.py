@@ -307,3 +307,34 @@ async def test_a_retry_returns_to_the_replica_that_asked(tmp_path: Path) -> None
         forged = {**retry, "requestState": "o1-forged"}
         last = await client.modern("tools/call", forged).done()
         assert last["error"]["code"] == -32602
+
+
+async def test_a_server_that_ignores_discover_is_initialized(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[ECHO])
+
+    async def never(connection: FakeConnection, params: Json) -> Json:
+        await asyncio.sleep(60)
+        return {}
+
+    server.methods["server/discover"] = never
+    it = World(tmp_path, {"one": server})
+    it.server_options = {"one": {"connect_timeout": 0.4}}
+    async with started(it):
+        assert await it.gateway.settled(2)
+        assert it.gateway.status()["servers"]["one"]["eras"] == ["legacy"]
+
+
+async def test_a_server_that_starts_slowly_is_not_taken_for_another_era(tmp_path: Path) -> None:
+    server = FakeServer("modern", tools=[ECHO])
+
+    async def slow(connection: FakeConnection, params: Json) -> Json:
+        await asyncio.sleep(0.3)
+        connection.era = "modern"
+        return {"supportedVersions": ["2026-07-28"], "capabilities": server.capabilities}
+
+    server.methods["server/discover"] = slow
+    it = World(tmp_path, {"one": server})
+    it.server_options = {"one": {"connect_timeout": 0.4}}
+    async with started(it):
+        assert await it.gateway.settled(2)
+        assert it.gateway.status()["servers"]["one"]["eras"] == ["modern"]

@@ -6,10 +6,12 @@ era has means modern; anything else, silence included, means legacy and `initial
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from only1mcp_kernel.gateway.link import Link
-from only1mcp_kernel.gateway.request import ServerError, ask
+from only1mcp_kernel.gateway.request import Asking, ServerError, ask
 from only1mcp_kernel.protocol.revisions import (
     HEADER_MISMATCH,
     LATEST_LEGACY,
@@ -20,7 +22,7 @@ from only1mcp_kernel.protocol.revisions import (
 )
 from only1mcp_kernel.protocol.upstream import CLIENT_INFO, LegacyDialect, ModernDialect
 from only1mcp_kernel.wire.members import quoted, split, text
-from only1mcp_sdk import ConnectFailed, ConnectionLost, Era, Members
+from only1mcp_sdk import ConnectFailed, ConnectionLost, Era, Json, Members
 
 DISCOVER_PATIENCE = 10.0
 """Seconds for a silent server to answer `server/discover` before it is taken for a legacy one."""
@@ -43,10 +45,7 @@ async def greet(link: Link, era: Era | None, timeout: float) -> None:
         elif era == "legacy":
             await _initialize(link, timeout)
         else:
-            try:
-                await _discover(link, min(timeout / 2, DISCOVER_PATIENCE))
-            except (WrongEra, TimeoutError):
-                await _initialize(link, timeout)
+            await _find_out(link, timeout)
     except TimeoutError:
         raise ConnectFailed(f"the server did not answer within {timeout:g} s") from None
     except ConnectionLost as error:
@@ -55,21 +54,69 @@ async def greet(link: Link, era: Era | None, timeout: float) -> None:
         raise ConnectFailed(f"the server's greeting is malformed: {error}") from None
 
 
+async def _find_out(link: Link, timeout: float) -> None:
+    link.dialect = ModernDialect()
+    discovering = Asking(link, "server/discover", {})
+    try:
+        await asyncio.wait([discovering.result], timeout=min(timeout / 2, DISCOVER_PATIENCE))
+        if discovering.result.done():
+            try:
+                _read_discovery(link, await discovering.result)
+            except (ServerError, ConnectionLost, WrongEra) as error:
+                _refuse_unknown(link, error)
+                await _initialize(link, timeout)
+            return
+        # Silent so far: it may be one that ignores what it does not know, or one that is still starting.
+        link.dialect = LegacyDialect(None)
+        initializing = Asking(link, "initialize", _hello(link))
+        try:
+            await _first_answer(link, discovering, initializing, timeout / 2)
+        finally:
+            initializing.withdraw("answered otherwise")
+    finally:
+        discovering.withdraw("answered otherwise")
+
+
+async def _first_answer(link: Link, discovering: Asking, initializing: Asking, timeout: float) -> None:
+    """Take whichever greeting a slow server answers. One that took the first for its era refuses the second."""
+    async with asyncio.timeout(timeout):
+        await asyncio.wait([discovering.result, initializing.result], return_when=asyncio.FIRST_COMPLETED)
+        if initializing.result.done() and initializing.result.exception() is None:
+            _read_initialized(link, initializing.result.result())
+            return
+        try:
+            raw = await discovering.result
+        except ServerError:
+            pass
+        else:
+            link.dialect = ModernDialect()
+            _read_discovery(link, raw)
+            return
+        try:
+            _read_initialized(link, await initializing.result)
+        except ServerError as error:
+            raise ConnectFailed(f"the server refused both greetings: {error}") from None
+
+
 async def _discover(link: Link, timeout: float) -> None:
     link.dialect = ModernDialect()
     try:
-        raw = await ask(link, "server/discover", {}, timeout)
-    except ServerError as error:
-        if error.failure.code in _MODERN_ERRORS:
-            supported = _supported(error.failure.raw)
-            raise ConnectFailed(
-                f"the server speaks only {', '.join(supported) or 'revisions unknown here'}"
-            ) from None
+        _read_discovery(link, await ask(link, "server/discover", {}, timeout))
+    except (ServerError, ConnectionLost) as error:
+        _refuse_unknown(link, error)
         raise WrongEra(str(error)) from None
-    except ConnectionLost as error:
-        if not link.alive:
-            raise
-        raise WrongEra(str(error)) from None  # over HTTP: refused without a JSON-RPC body
+
+
+def _refuse_unknown(link: Link, error: Exception) -> None:
+    """Nothing more to try: the server is modern but of no known revision, or the connection is lost."""
+    if isinstance(error, ServerError) and error.failure.code in _MODERN_ERRORS:
+        supported = ", ".join(_supported(error.failure.raw)) or "revisions unknown here"
+        raise ConnectFailed(f"the server speaks only {supported}") from None
+    if isinstance(error, ConnectionLost) and not link.alive:
+        raise error  # else: over HTTP, refused without a JSON-RPC body
+
+
+def _read_discovery(link: Link, raw: Json) -> None:
     members = split(raw)
     versions = msgspec.json.decode(members.get("supportedVersions", b"[]"), type=list[str])
     if not set(versions) & set(MODERN):
@@ -85,15 +132,21 @@ def _supported(raw: bytes) -> list[str]:
 
 async def _initialize(link: Link, timeout: float) -> None:
     link.dialect = LegacyDialect(None)
-    params: Members = {
+    try:
+        _read_initialized(link, await ask(link, "initialize", _hello(link), timeout))
+    except ServerError as error:
+        raise WrongEra(f"the server refused to initialize: {error}") from None
+
+
+def _hello(link: Link) -> Members:
+    return {
         "protocolVersion": quoted(LATEST_LEGACY),
         "capabilities": link.capabilities.raw,
         "clientInfo": CLIENT_INFO,
     }
-    try:
-        raw = await ask(link, "initialize", params, timeout)
-    except ServerError as error:
-        raise WrongEra(f"the server refused to initialize: {error}") from None
+
+
+def _read_initialized(link: Link, raw: Json) -> None:
     members = split(raw)
     revision = text(members.get("protocolVersion"))
     if revision not in LEGACY:

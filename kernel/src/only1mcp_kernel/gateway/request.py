@@ -40,6 +40,28 @@ class Awaited:
         """Nobody asked for progress."""
 
 
+class Asking:
+    """A request under way. Await `result`; `withdraw` when nobody does."""
+
+    def __init__(
+        self, link: Link, method: str, params: Members, capabilities: Capabilities | None = None
+    ) -> None:
+        self._link = link
+        self._id = link.next_id()
+        self._waiting = Awaited()
+        self.result = self._waiting.future
+        message, headers = link.dialect.request(
+            self._id, method, params, {}, capabilities or link.capabilities
+        )
+        link.send(self._id, message, headers, self._waiting)
+
+    def withdraw(self, reason: str) -> None:
+        """Tell the server that nobody waits any more. Harmless when it has answered."""
+        self._link.cancel(self._id, reason)
+        if not self.result.cancel():
+            self.result.exception()  # retrieved
+
+
 async def ask(
     link: Link, method: str, params: Members, timeout: float, capabilities: Capabilities | None = None
 ) -> Json:
@@ -47,15 +69,12 @@ async def ask(
 
     Raises `ServerError`, `ConnectionLost`, or `TimeoutError` after `timeout` seconds; the server is then told.
     """
-    waiting = Awaited()
-    id = link.next_id()
-    message, headers = link.dialect.request(id, method, params, {}, capabilities or link.capabilities)
-    link.send(id, message, headers, waiting)
+    asking = Asking(link, method, params, capabilities)
     try:
         async with asyncio.timeout(timeout):
-            return await waiting.future
+            return await asking.result
     except (TimeoutError, asyncio.CancelledError):
-        link.cancel(id, "timed out")
+        asking.withdraw("timed out")
         raise
 
 
