@@ -178,5 +178,11 @@ async def _check_failure(connector: Connector, headers: Mapping[str, str]) -> No
         ping = Ping(connection, inbox, headers)
         ping.send()
         assert not ping.lost, "send reported a failure from within the call; report it later"
-        await inbox.wait_for(lambda: ping.lost, PATIENCE)
-        await connection.close()
+        try:
+            await inbox.wait_for(lambda: ping.lost, PATIENCE)
+        except TimeoutError:
+            raise AssertionError(
+                "a request that leads nowhere was not reported (Inbox.ended or closed)"
+            ) from None
+        finally:
+            await connection.close()

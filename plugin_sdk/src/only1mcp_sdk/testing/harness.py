@@ -64,10 +64,13 @@ class Harness:
     ) -> AsyncIterator[Component]:
         """Open one component. Raises `pydantic.ValidationError` for bad options and whatever `open` raises."""
         config = read_options(offer, options)
-        async with AsyncExitStack() as stack:
-            context = LoneContext(name, self, stack)
-            stack.push_async_callback(context.end_tasks)
-            yield await stack.enter_async_context(offer.open(config, context))
+        async with AsyncExitStack() as shared:
+            context = LoneContext(name, self, shared)
+            try:
+                async with offer.open(config, context) as component:
+                    yield component
+            finally:
+                await context.end_tasks()
 
 
 def read_options(offer: Offer[Any], options: Mapping[str, Any] | None = None) -> PluginConfig:
@@ -92,18 +95,18 @@ async def open_alone(offer: Offer[Component], **options: Any) -> AsyncIterator[C
 class LoneContext:
     """What a component opened by a `Harness` gets; implements `only1mcp_sdk.Context`."""
 
-    def __init__(self, name: str, harness: Harness, stack: AsyncExitStack) -> None:
+    def __init__(self, name: str, harness: Harness, shared: AsyncExitStack) -> None:
         self.name = name
         self.logger = logging.getLogger(f"only1mcp.{name}")
         self.clock = harness.clock
         self.base_dir = harness.base_dir
         self.state_dir = harness.state_dir
         self._harness = harness
-        self._stack = stack
+        self._shared = shared
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def shared(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
-        return await self._stack.enter_async_context(self._harness.pool.hold(key, open))
+        return await self._shared.enter_async_context(self._harness.pool.hold(key, open))
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)  # noqa: TID251  (this is the owner)
