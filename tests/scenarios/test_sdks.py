@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from tests.scenarios.clients.steps import FORM, SAMPLE
 from tests.scenarios.drivers import SDK1, SDK2_AUTO, SDK2_LEGACY, SDK2_MODERN, SdkClient, Target
 from tests.scenarios.farm import Server, Step
 from tests.scenarios.gateway import Gateway
-from tests.scenarios.legs import Leg, exposed, list_differences, renamed, step_differences
-from tests.scenarios.raw import LISTS
+from tests.scenarios.legs import Leg, exposed, list_differences, lists, renamed, step_differences
+from tests.scenarios.raw import LISTS, Answer, opened
+from tests.scenarios.raw_http import HttpPeer
 from tests.scenarios.tools import why_missing
 
 ASKS = ("sampling", "elicitation", "roots")
@@ -36,6 +38,15 @@ def as_lists(what: Sequence[str], outcomes: Sequence[Any]) -> dict[str, list[byt
     return {
         each: [json.dumps(entry).encode() for entry in entries]
         for each, entries in zip(what, outcomes, strict=True)
+    }
+
+
+def able(roots: list[str]) -> dict[str, Answer]:
+    """The answers of a raw client that sees what the SDKs' clients see."""
+    return {
+        "roots/list": lambda _: {"roots": [{"uri": uri} for uri in roots]},
+        "sampling/createMessage": lambda _: SAMPLE,
+        "elicitation/create": lambda _: {"action": "accept", "content": FORM},
     }
 
 
@@ -80,14 +91,15 @@ async def test_same_answers(
     legs = await direct_legs(alone, servers, direct)
     roots = ["file://" + servers["files"].args[0]]
     counts = {what: sum(len(leg.lists.get(what, [])) for leg in legs.values()) for what in LISTS}
-    settle: list[Step] = [{"do": "settle", "what": what, "count": count} for what, count in counts.items()]
-    # First learn the names, then use them, in one connection each.
-    outcomes = await client.play(transport(seven), [*settle, *listing(list(LISTS))], ASKS, roots)
-    forwarded = as_lists(list(LISTS), outcomes[len(settle) :])
-    names, problems = exposed(legs, forwarded)
+    settle: list[Step] = [{"do": "settle", "what": "tools", "count": counts["tools"]}]
+    async with opened(HttpPeer(seven.url, "legacy", able(roots))) as peer:
+        names, _ = exposed(legs, await lists(peer, counts))
     steps = [(server, step) for server in servers.values() for step in steps_of(server)]
     jobs = [renamed(server.name, step, names) for server, step in steps]
-    outcomes = (await client.play(transport(seven), [*settle, *jobs], ASKS, roots))[len(settle) :]
+    outcomes = await client.play(transport(seven), [*settle, *listing(list(LISTS)), *jobs], ASKS, roots)
+    forwarded = as_lists(list(LISTS), outcomes[1 : 1 + len(LISTS)])
+    outcomes = outcomes[1 + len(LISTS) :]
+    _, problems = exposed(legs, forwarded)
     for server in servers.values():
         crossed = client is SDK2_MODERN and not server.modern
         problems += list_differences(server, legs[server.name], forwarded, names, crossed)

@@ -22,6 +22,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 SAMPLE = {"role": "assistant", "content": {"type": "text", "text": "a driven answer"}, "model": "driver"}
+STEADY = 2.0
 FORM = {"name": "Ada", "check": True, "email": "ada@example.org", "integer": 3, "number": 3.5}
 
 
@@ -59,16 +60,30 @@ async def listed(client: Client, what: str) -> list[Any]:
             return found
 
 
+async def settled(client: Client, what: str, count: int, seconds: float) -> int:
+    """Wait until a list has `count` entries and then stays as it is for `STEADY` seconds.
+
+    Servers come up one after the other, and a gateway that does not yet know what a server shows to such a client
+    may show what it has until it does.
+    """
+    end = time.monotonic() + seconds
+    found = await listed(client, what)
+    since = time.monotonic()
+    while time.monotonic() < end and (len(found) < count or time.monotonic() < since + STEADY):
+        await asyncio.sleep(0.2)
+        again = await listed(client, what)
+        if again != found:
+            found, since = again, time.monotonic()
+    return len(found)
+
+
 async def run(client: Client, step: dict[str, Any]) -> Any:
     """The outcome of one step, as JSON."""
     match step["do"]:
         case "list":
             return await listed(client, step["what"])
-        case "settle":  # until a list has `count` entries: servers come up one after the other
-            end = time.monotonic() + step.get("seconds", 30)
-            while len(found := await listed(client, step["what"])) < step["count"] and time.monotonic() < end:
-                await asyncio.sleep(0.1)
-            return len(found)
+        case "settle":
+            return await settled(client, step["what"], step["count"], step.get("seconds", 30))
         case "call":
             progress: list[Any] = []
             result = await client.call(step["name"], step.get("arguments", {}), progress)
