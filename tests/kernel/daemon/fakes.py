@@ -48,7 +48,7 @@ class EchoGate:
         self.conversations: list[Echo] = []
 
     def has_profile(self, name: str) -> bool:
-        return name in ("default", "denied")
+        return name in {"default", "denied"}
 
     def connect(self, arrival: Arrival, channel: Channel) -> Conversation:
         if arrival.profile == "denied":

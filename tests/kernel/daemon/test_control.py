@@ -114,6 +114,7 @@ async def test_a_fault_is_logged_and_the_connection_lives(
         b'{"command": "__class__"}',
         b'{"command": "connect", "profile": 7}',
         b'{"command": "connect", "profile": null}',
+        b'{"command": "connect", "profile": ["default"]}',
         b'{"command": "connect", "profile": "nobody"}',
         b'{"command": "connect", "profile": "denied"}',
         b"[" * 60_000,

@@ -120,9 +120,11 @@ class Process:
                     self._begin(config)
                     await self._until_the_end()
                 finally:
+                    _log.info("stopping")
                     self._state = "stopping"
                     await self._stop_reload()
                     await self._stop_gateway()
+                    _log.info("stopped")
         finally:
             self._state = "stopped"
             await self._tasks.close()

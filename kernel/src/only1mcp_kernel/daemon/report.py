@@ -114,8 +114,10 @@ class LogReport:
         _log.info("serving %s at %s", status["config"], ", ".join(status["addresses"]) or "no address")
 
     def settled(self, status: dict[str, Any], complete: bool) -> None:
-        for line in settled_lines(status, complete, self._seconds):
-            _log.info("%s", line.strip())
+        summary, *missing = settled_lines(status, complete, self._seconds)
+        _log.info("%s", summary)
+        for line in missing:
+            _log.warning("%s", line.strip())
 
 
 class PipeReport(LogReport):
