@@ -24,6 +24,7 @@ MAX_BATCH = 100
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_AS_ONE_KIND = bytes.maketrans(b"{}", b"[]")
 
 
 class Envelope(Struct, gc=False):
@@ -109,10 +110,10 @@ def _check_text(body: bytes) -> None:
 
 def depth(body: bytes) -> int:
     """How deep arrays and objects nest, without recursion. Exact up to `MAX_DEPTH`, else some larger number."""
-    brackets = _STRINGS.sub(b"", body).translate(None, _NOT_BRACKETS)
+    brackets = _STRINGS.sub(b"", body).translate(_AS_ONE_KIND, _NOT_BRACKETS)
     levels = 0
     while brackets and levels <= MAX_DEPTH:
-        shorter = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        shorter = brackets.replace(b"[]", b"")  # the innermost level of everything
         if len(shorter) == len(brackets):
             return MAX_DEPTH + 1  # unbalanced: no parser would take it
         brackets, levels = shorter, levels + 1

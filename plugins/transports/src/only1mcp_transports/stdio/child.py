@@ -91,7 +91,7 @@ class Child(asyncio.SubprocessProtocol):
         if sys.platform == "linux" and pipe is not None:
             import fcntl
 
-            with contextlib.suppress(OSError):  # a larger pipe is a convenience
+            with contextlib.suppress(OSError, ValueError):  # a convenience, and the pipe may be closed already
                 fcntl.fcntl(pipe.fileno(), _F_SETPIPE_SZ, PIPE_BYTES)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
