@@ -1,0 +1,138 @@
+"""The answer to one HTTP request, between the gate that speaks and the connection that writes. No aiohttp in here:
+the gate's calls only take note; `listener` writes what was noted."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+
+from only1mcp_sdk import Posting
+
+KEEP_ALIVE = b": keep-alive\n\n"
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_NOTHING: Mapping[str, str] = {}
+
+
+class PendingAnswer:
+    """Implements `Answer`. `cut_off` closes the connection at once; called when more than `limit` bytes wait."""
+
+    __slots__ = (
+        "_chunks",
+        "_cut_off",
+        "_limit",
+        "_overflowed",
+        "_size",
+        "_waiter",
+        "finished",
+        "gone",
+        "headers",
+        "message",
+        "posting",
+        "status",
+        "streaming",
+    )
+
+    def __init__(self, limit: int, cut_off: Callable[[], None]) -> None:
+        self.posting: Posting | None = None
+        self.streaming = False
+        """It is, or has to become, an event stream."""
+        self.finished = False
+        self.gone = False
+        """The client left, or was sent away, before the end."""
+        self.message = b""
+        self.status = 200
+        self.headers = _NOTHING
+        self._limit = limit
+        self._cut_off = cut_off
+        self._overflowed = False
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._waiter: asyncio.Future[None] | None = None
+
+    # -- for the gate
+
+    def send(self, message: bytes, event: str = "") -> None:
+        if self._over or not (message or event):
+            return
+        self.streaming = True
+        self._put(sse_event(message, event))
+
+    def finish(self, message: bytes = b"", status: int = 200, headers: Mapping[str, str] = _NOTHING) -> None:
+        if self._over:
+            return
+        self.finished = True
+        if not self.streaming:
+            self.message, self.status, self.headers = message, status, headers
+            self._wake()
+        elif message:
+            self._put(sse_event(message))
+        else:
+            self._wake()
+
+    # -- for the connection
+
+    def abandon(self) -> None:
+        """There is nobody left to answer. Tells the gate, unless it had finished; once."""
+        if self.finished or self.gone:
+            return
+        self.gone = True
+        if self.posting is not None:
+            self.posting.disconnected()
+        self._wake()
+
+    def keep_alive(self) -> None:
+        """Make it an event stream, with a sign of life."""
+        self.streaming = True
+        self._put(KEEP_ALIVE)
+
+    async def next(self, keepalive: float) -> bytes:
+        """What is to be written to the stream next; a comment after `keepalive` seconds of silence; nothing at the
+        end."""
+        if not self._chunks and not self._over:
+            await self.wait(keepalive)
+            if not self._chunks and not self._over:
+                return KEEP_ALIVE
+        chunks, self._chunks, self._size = self._chunks, [], 0
+        return b"".join(chunks)
+
+    async def wait(self, seconds: float) -> None:
+        """Return when the gate has said something, the client is gone, or `seconds` are over. Not to be called when
+        that is so already."""
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(seconds, self._wake)
+        try:
+            await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+
+    @property
+    def _over(self) -> bool:
+        return self.finished or self.gone or self._overflowed
+
+    def _put(self, chunk: bytes) -> None:
+        if self._chunks and self._size + len(chunk) > self._limit:
+            # The gate hears of it from the connection's end, not here, where it is in the middle of something.
+            self._overflowed = True
+            self._chunks.clear()
+            self._cut_off()
+            return
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+def sse_event(message: bytes, event: str = "") -> bytes:
+    """One event of an event stream (HTML standard, section 9.2). Line ends within the message, of whatever kind,
+    become further `data` fields; between JSON tokens any of them is the same white space."""
+    head = f"id: {event}\n".encode() if event else b""
+    if b"\n" in message or b"\r" in message:
+        message = b"\ndata: ".join(_LINE_END.split(message))
+    return b"%sdata: %s\n\n" % (head, message)

@@ -1,0 +1,68 @@
+"""Options of the HTTP listener. Light: read whenever a configuration is."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from only1mcp_sdk import PluginConfig
+
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+|/")
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+
+
+def _path(value: str) -> str:
+    if not _PATH.fullmatch(value):
+        raise ValueError("should look like /mcp: start with a slash, not end with one, no spaces, ? or %")
+    return value
+
+
+def _host(value: str) -> str:
+    if not _HOST.fullmatch(value):
+        raise ValueError("should look like gateway.example or gateway.example:8443")
+    return value.lower()
+
+
+def _origin(value: str) -> str:
+    if not _ORIGIN.fullmatch(value):
+        raise ValueError(
+            "should look like https://app.example or http://localhost:3000, with nothing after it"
+        )
+    return value.lower()
+
+
+class ListenerConfig(PluginConfig):
+    """Clients over Streamable HTTP."""
+
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="The address to listen at: an IP address or a name of this machine. 0.0.0.0 is every IPv4 address.",
+    )
+    port: int = Field(default=8080, ge=0, le=65535, description="The TCP port. 0 takes any that is free.")
+    path: Annotated[str, AfterValidator(_path)] = Field(
+        default="/mcp",
+        description="Where the profile `default` is served; profile <name> is at <path>/<name>.",
+    )
+    allowed_hosts: list[Annotated[str, AfterValidator(_host)]] = Field(
+        default=[],
+        description="Values of the Host header to serve: a name, for any port, or name:port. At a loopback address"
+        " they come on top of localhost; elsewhere none means that every Host is served.",
+    )
+    allowed_origins: list[Annotated[str, AfterValidator(_origin)]] = Field(
+        default=[],
+        description="Web sites whose pages may use the gateway from a browser, as scheme://host[:port].",
+    )
+    keepalive: float = Field(
+        default=15.0,
+        gt=0,
+        description="Seconds of silence after which a waiting client gets a sign of life.",
+    )
+    buffer_bytes: int = Field(
+        default=8 << 20,
+        gt=0,
+        description="Bytes of an event stream kept for a client that reads too slowly; beyond, it is disconnected.",
+    )

@@ -1,0 +1,242 @@
+"""The bound port, its connections, and who serves which path there.
+
+Listeners come and go with configurations; this stays while any of them holds it. It owns the sockets and everything
+that is being answered, so that a listener's end never touches what its successor serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from ipaddress import ip_address
+from typing import Protocol
+from urllib.parse import unquote
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from only1mcp_sdk import OpenFailed
+from only1mcp_transports.http.answer import PendingAnswer
+from only1mcp_transports.http.checks import error_body
+
+KEEPALIVE_SECONDS = 75.0
+"""How long an idle connection is kept for its client's next request."""
+LINGER_SECONDS = 1.0
+"""How long the rest of a refused body is read and dropped, so that the client gets to see the refusal."""
+GRACE = 0.5
+"""Seconds that answers get to be written out when the server closes."""
+BACKLOG = 512
+
+
+class Owner(Protocol):
+    """Serves a path."""
+
+    async def serve(self, request: web.BaseRequest, route: Route, profile: str) -> web.StreamResponse: ...
+
+
+class Route:
+    """A path, who serves it now, and what is being answered there."""
+
+    def __init__(self, owner: Owner) -> None:
+        self.owner = owner
+        self.draining = False
+        self.answers: set[PendingAnswer] = set()
+        self.quiet = asyncio.Event()
+        self.quiet.set()
+        self._posts = 0
+
+    @contextmanager
+    def posting(self) -> Iterator[None]:
+        """For the time of a POST; draining waits for it."""
+        self._posts += 1
+        self.quiet.clear()
+        try:
+            yield
+        finally:
+            self._posts -= 1
+            if not self._posts:
+                self.quiet.set()
+
+    @contextmanager
+    def answering(self, answer: PendingAnswer) -> Iterator[None]:
+        """For the time of an answer. However it ends, the gate knows afterwards."""
+        self.answers.add(answer)
+        try:
+            yield
+        finally:
+            self.answers.discard(answer)
+            answer.abandon()
+
+    def end(self) -> None:
+        """Nobody is answered any more: streams end."""
+        for answer in list(self.answers):
+            answer.abandon()
+
+
+class BoundServer:
+    """Made by `open_server`."""
+
+    def __init__(self, port: int, loopback: bool) -> None:
+        self.port = port
+        self.loopback = loopback
+        """Bound to loopback addresses only."""
+        self._routes: dict[str, Route] = {}
+
+    def attach(self, path: str, owner: Owner) -> None:
+        """`owner` serves `path` from now on, whoever did before."""
+        route = self._routes.get(path)
+        if route is None:
+            self._routes[path] = Route(owner)
+        else:
+            route.owner, route.draining = owner, False
+
+    async def drain(self, path: str, owner: Owner, seconds: float) -> None:
+        """Refuse new requests for `path`, wait for those at work at most this long, then end every stream. Nothing
+        happens when somebody else serves the path by now: what `owner` had begun is theirs."""
+        route = self._routes.get(path)
+        if route is None or route.owner is not owner:
+            return
+        route.draining = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await route.quiet.wait()
+        if route.owner is owner:
+            route.end()
+
+    def detach(self, path: str, owner: Owner) -> None:
+        """`owner` is closing."""
+        route = self._routes.get(path)
+        if route is not None and route.owner is owner:
+            del self._routes[path]
+            route.end()
+
+    def end(self) -> None:
+        for route in self._routes.values():
+            route.end()
+        self._routes.clear()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        route, profile = self._find(request.raw_path)
+        if route is None:
+            return refusal(404, error_body("Not Found: no MCP endpoint has this path"))
+        if route.draining:
+            response = refusal(503, error_body("Service Unavailable: the gateway is stopping", -32000))
+            response.force_close()
+            return response
+        try:
+            return await route.owner.serve(request, route, profile)
+        except ConnectionError:  # the client left while it was being written to
+            response = web.Response(status=499)
+            response.force_close()
+            return response
+
+    def _find(self, target: str) -> tuple[Route | None, str]:
+        """The route and the profile that a request target names; an empty last segment names the default."""
+        path = target.partition("?")[0]
+        if path and path in self._routes:
+            return self._routes[path], "default"
+        base, _, segment = path.rpartition("/")
+        try:
+            return self._routes.get(base), unquote(segment, errors="strict") or "default"
+        except UnicodeDecodeError:
+            return None, ""
+
+
+def refusal(status: int, body: bytes) -> web.Response:
+    return web.Response(body=body, status=status, headers={"Content-Type": "application/json"})
+
+
+@asynccontextmanager
+async def open_server(host: str, port: int) -> AsyncIterator[BoundServer]:
+    """Listen. Raises `OpenFailed` when the port can't be had."""
+    sockets = await _bind(host, port)
+    names = [each.getsockname() for each in sockets]
+    bound = BoundServer(names[0][1], all(ip_address(name[0]).is_loopback for name in names))
+    server = web.Server(
+        bound.handle,
+        handler_cancellation=True,  # a client that leaves ends its request
+        access_log=None,
+        logger=_protocol_log(),
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        lingering_time=LINGER_SECONDS,
+    )
+    listening: list[asyncio.Server] = []
+    try:
+        for one_socket in sockets:
+            loop = asyncio.get_running_loop()
+            listening.append(await loop.create_server(server, sock=one_socket, backlog=BACKLOG))
+        yield bound
+    finally:
+        for bound_one in (*listening, *sockets):
+            bound_one.close()
+        bound.end()
+        await _close_connections(server)
+        for one in listening:
+            await one.wait_closed()
+
+
+async def _bind(host: str, port: int) -> list[socket.socket]:
+    """One socket for each address of the host, all with the same port."""
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    loop = asyncio.get_running_loop()
+    sockets: list[socket.socket] = []
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, address in dict.fromkeys((each[0], each[4]) for each in found):
+            bound = socket.socket(family, socket.SOCK_STREAM)
+            sockets.append(bound)
+            bound.setblocking(False)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            bound.bind((address[0], sockets[0].getsockname()[1] if len(sockets) > 1 else port, *address[2:]))
+            bound.listen(BACKLOG)
+    except OSError as error:
+        for each in sockets:
+            each.close()
+        raise OpenFailed(f"Cannot listen at {where}: {_explain(error)}") from error
+    return sockets
+
+
+def _explain(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"the host is not known ({error.strerror}); give an IP address of this machine"
+    if error.errno == errno.EADDRINUSE:
+        return "another program uses this port; stop it, or give this listener another `port`"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "this machine does not have this address; 127.0.0.1 is for this machine only, 0.0.0.0 for all"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "not permitted; ports below 1024 are for root, take a higher one"
+    return error.strerror or str(error)
+
+
+async def _close_connections(server: web.Server) -> None:
+    """Let what is being written go out, for a moment; then close every connection."""
+    transports = [each.transport for each in server.connections if each.transport is not None]
+    try:
+        server.pre_shutdown()
+        await server.shutdown(GRACE)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE):
+                # Transports do not tell when they are empty.
+                while any(each.get_write_buffer_size() for each in transports):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+    finally:
+        for each in transports:
+            each.abort()
+
+
+def _protocol_log() -> logging.Logger:
+    """aiohttp's own words, without its tracebacks of requests that are no HTTP: those are their senders' mistakes, and
+    whoever likes could fill the log with them."""
+    log = logging.getLogger("only1mcp.http")
+    log.addFilter(_is_ours)
+    return log
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
