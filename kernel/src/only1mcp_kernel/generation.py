@@ -6,7 +6,8 @@ newer generation also needs (servers and ports whose configuration is unchanged)
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -74,8 +75,10 @@ async def open_generation(config: Config, around: Surroundings, insecure: bool) 
         workshop = around.workshop
         generation.authenticators = tuple([await enter(workshop.open(each)) for each in config.authenticate])
         filters: list[Named] = [(each.place, await enter(workshop.open(each))) for each in config.filters]
+        side_by_side = await enter(_closing_side_by_side())
         for server in config.servers.values():
-            generation.servers[server.name] = await enter(_hold_server(server, around, config.drain))
+            held = _hold_server(server, around, config.drain)
+            generation.servers[server.name] = await side_by_side().enter_async_context(held)
         transforms = {
             server.name: [await enter(workshop.open(each)) for each in server.transforms]
             for server in config.servers.values()
@@ -123,6 +126,21 @@ def _refuse_exposure(generation: Generation, insecure: bool) -> None:
                 f"{listener.address} can be reached from other machines, and everybody there could use every server:"
                 " configure an authenticator (authenticate:), listen on 127.0.0.1, or start with --insecure"
             )
+
+
+@asynccontextmanager
+async def _closing_side_by_side() -> AsyncIterator[Callable[[], AsyncExitStack]]:
+    """Makes stacks that are closed all at once: a server may take its time, and must not make the next one wait."""
+    stacks: list[AsyncExitStack] = []
+
+    def another() -> AsyncExitStack:
+        stacks.append(AsyncExitStack())
+        return stacks[-1]
+
+    try:
+        yield another
+    finally:
+        await asyncio.gather(*(stack.aclose() for stack in stacks))
 
 
 def _hold_server(
