@@ -1,0 +1,101 @@
+"""Server-sent events: bytes in, events out. Pure; no I/O, and nothing of MCP.
+
+WHATWG HTML, "Server-sent events", sections 9.2.5 and 9.2.6.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_BOM = b"\xef\xbb\xbf"
+_LINE_END = re.compile(rb"\r\n?|\n")
+_MAX_RETRY_DIGITS = 9
+
+
+class EventTooLarge(Exception):
+    """An event is longer than the parser was told to accept. The stream can't be read any further."""
+
+
+class Event(NamedTuple):
+    """One event. `type` is empty where the stream did not name one (it then means "message")."""
+
+    data: bytes
+    type: bytes = b""
+
+
+class Events:
+    """Reads one stream. `last_id` and `retry` (milliseconds) are what it said last, for whoever reconnects."""
+
+    def __init__(self, max_bytes: int, last_id: bytes = b"", retry: int | None = None) -> None:
+        self.last_id = last_id
+        self.retry = retry
+        self._max_bytes = max_bytes
+        self._buffer = bytearray()
+        self._scanned = 0
+        """No line ends before this offset of the buffer."""
+        self._at_start = True
+        self._after_cr = False
+        self._id = last_id
+        self._type = b""
+        self._data: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """The events that `chunk` completes. Raises `EventTooLarge`."""
+        if self._after_cr and chunk:
+            self._after_cr = False
+            if chunk[:1] == b"\n":
+                chunk = chunk[1:]
+        self._buffer += chunk
+        if self._at_start and not self._skip_bom():
+            return []
+        events: list[Event] = []
+        start = 0
+        while end := _LINE_END.search(self._buffer, max(start, self._scanned)):
+            self._line(bytes(self._buffer[start : end.start()]), events)
+            start = end.end()
+        self._after_cr = start == len(self._buffer) and self._buffer[-1:] == b"\r"
+        del self._buffer[:start]
+        self._scanned = len(self._buffer)
+        self._bound(len(self._buffer))
+        return events
+
+    def _skip_bom(self) -> bool:
+        """Whether enough has come to know that no byte order mark is in the way."""
+        if len(self._buffer) < len(_BOM) and _BOM.startswith(self._buffer):
+            return False
+        self._at_start = False
+        if self._buffer.startswith(_BOM):
+            del self._buffer[: len(_BOM)]
+        return True
+
+    def _line(self, line: bytes, events: list[Event]) -> None:
+        if not line:
+            self._dispatch(events)
+            return
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._size += len(value) + 1
+            self._bound(0)
+            self._data.append(value)
+        elif name == b"event":
+            self._type = value
+        elif name == b"id":
+            if b"\0" not in value:
+                self._id = value
+        elif name == b"retry" and value.isdigit() and len(value) <= _MAX_RETRY_DIGITS:
+            self.retry = int(value)
+
+    def _dispatch(self, events: list[Event]) -> None:
+        self.last_id = self._id
+        if self._data:
+            events.append(Event(b"\n".join(self._data), self._type))
+        self._data = []
+        self._size = 0
+        self._type = b""
+
+    def _bound(self, more: int) -> None:
+        if self._size + more > self._max_bytes + len(b"data: \r\n"):
+            raise EventTooLarge
