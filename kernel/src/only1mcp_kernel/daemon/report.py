@@ -67,7 +67,7 @@ def status_lines(status: Status) -> Iterator[str]:
             ", ".join(counts),
             server.get("problem"),
         ]
-        yield f"  {name:<{width}}  {'; '.join(str(part) for part in parts if part)}"
+        yield f"  {name:<{width}}  {'; '.join(dict.fromkeys(part for part in parts if part))}"
 
 
 def _count(number: int, plural: str) -> str:
