@@ -9,7 +9,7 @@ from only1mcp_sdk import Balancer, Context, Offer, PluginConfig, hookimpl, offer
 
 
 class RoundRobinConfig(PluginConfig):
-    """No options: the weights are those of the replicas."""
+    """Each replica in turn, as often as its weight says."""
 
 
 @asynccontextmanager

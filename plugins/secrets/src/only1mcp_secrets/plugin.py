@@ -9,11 +9,12 @@ from only1mcp_sdk import Context, Offer, PluginConfig, Secret, hookimpl, offer
 
 
 class EnvConfig(PluginConfig):
-    """No options."""
+    """`${env:NAME}`: an environment variable of the gateway."""
 
 
 class FileConfig(PluginConfig):
-    """No options."""
+    """`${file:path}`: the text in a file, without the line ending at its end. A relative path starts at the
+    configuration file."""
 
 
 @asynccontextmanager
