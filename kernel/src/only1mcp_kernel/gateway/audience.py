@@ -53,9 +53,11 @@ class Clients:
 
     def logged(self, link: Link, message: Envelope, params: Members) -> None:
         level = text(params.get("level")) or "info"
-        for id in link.members:
-            session = self._sessions.by_id(id)
-            if session is not None and wants(level, session.log_level):
+        sessions = [found for id in link.members if (found := self._sessions.by_id(id)) is not None]
+        if len({session.caller.principal for session in sessions}) > 1:
+            return  # nobody can tell whose it is
+        for session in sessions:
+            if wants(level, session.log_level):
                 session.tell(wire.notification(message.method, message.params))
 
     def resource_updated(self, link: Link, uri: str, message: Envelope, params: Members) -> None:

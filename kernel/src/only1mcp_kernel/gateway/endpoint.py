@@ -261,10 +261,12 @@ class Endpoint:
             return owner_name(caller)
         return None
 
-    def give_roots(self, link: Link, owner: str) -> None:
-        """The server was given somebody's roots over this link: from now on it is theirs."""
+    def roots_asked(self, link: Link, owner: str | None) -> None:
+        """The server asks for roots over a link. Whoever gives them has that link for itself from now on, and every
+        session that could give them gets one of its own."""
         self.wants_roots = True
-        if link.owner is None and self._terms.isolation == "auto":
+        mine = self._terms.isolation == "auto" and link in self.links
+        if mine and link.owner is None and "roots" in link.capabilities.asks:
             link.owner = owner
 
     async def retire(self, now: float) -> None:

@@ -111,8 +111,8 @@ class Gateway:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 for server in servers:
-                    await server.answered.wait()
-        return all(server.answered.is_set() for server in servers)
+                    await server.listings.answered.wait()
+        return all(server.listings.answered.is_set() for server in servers)
 
     @property
     def listeners(self) -> tuple[Listener, ...]:

@@ -102,7 +102,7 @@ class Router:
                 )
             )
             return
-        waiting = [server for server in self.servers.values() if server.lacks(exchange.caller)]
+        waiting = [server for server in self.servers.values() if server.listings.lacks(exchange.caller)]
         if not waiting:
             done(self.views.listing(each, exchange.caller))
             return
@@ -114,7 +114,7 @@ class Router:
 
         async def wait() -> None:
             pending = [
-                self._tasks.start(server.ready(exchange.caller), f"wait for {server.name}")
+                self._tasks.start(server.listings.ready(exchange.caller), f"wait for {server.name}")
                 for server in waiting
             ]
             try:
@@ -144,7 +144,7 @@ class Router:
         if owned is not None:
             self._forward(owned, exchange, done)
             return
-        waiting = [server for server in self.servers.values() if not server.answered.is_set()]
+        waiting = [server for server in self.servers.values() if not server.listings.answered.is_set()]
         if waiting and self._starting():
             self._after(waiting, exchange, lambda: self._forward_named(kind, name, exchange, done))
         else:
@@ -213,7 +213,7 @@ class Router:
                 if shown == uri:
                     return server, own
         for server in self.servers:
-            if any(each == uri for each in self.servers[server].memory.identifiers("template")):
+            if any(each == uri for each in self.servers[server].listings.memory.identifiers("template")):
                 return server, uri
         return self.views.uri_owner(uri)
 

@@ -10,24 +10,22 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from only1mcp_kernel.gateway.call import Call
-from only1mcp_kernel.gateway.catalogue import LISTS, Catalogue, Memory, Variant, declared, fetch
+from only1mcp_kernel.gateway.catalogue import LISTS, Memory, declared
 from only1mcp_kernel.gateway.endpoint import Endpoint, Terms, anchor_caller, owner_name
 from only1mcp_kernel.gateway.link import Link
+from only1mcp_kernel.gateway.listings import ALL_KINDS, Listings
+from only1mcp_kernel.gateway.loglevels import LogLevels
 from only1mcp_kernel.gateway.parking import Parking
 from only1mcp_kernel.gateway.pinning import Pins
-from only1mcp_kernel.gateway.request import ServerError, ask
+from only1mcp_kernel.gateway.questions import asking_call, calls_in_flight, put
 from only1mcp_kernel.gateway.watching import Watch, subscribe, unsubscribe
-from only1mcp_kernel.protocol import bridge
-from only1mcp_kernel.protocol.capabilities import may_ask
-from only1mcp_kernel.protocol.legacy import most_verbose
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_kernel.wire.envelope import Envelope
-from only1mcp_kernel.wire.members import quoted, text
+from only1mcp_kernel.wire.members import text
 from only1mcp_sdk import (
     Balancer,
     Caller,
-    ConnectionLost,
     Connector,
     Done,
     EntryKind,
@@ -47,7 +45,6 @@ _CHANGED: dict[str, tuple[EntryKind, ...]] = {
     "notifications/prompts/list_changed": ("prompt",),
     "notifications/resources/list_changed": ("resource", "template"),
 }
-ALL_KINDS: tuple[EntryKind, ...] = ("tool", "prompt", "resource", "template")
 
 
 class Audience(Protocol):
@@ -83,10 +80,6 @@ class Server:
     ) -> None:
         self.name = name
         self.log = logging.getLogger(f"only1mcp.servers.{name}")
-        self.catalogues: dict[Variant, Catalogue] = {}
-        self.memory = Memory(memory, name)
-        self.levels: dict[str, str] = {}
-        """Session -> the log level it asked for."""
         self._audience = audience
         self._parking = parking
         self._pins = pins
@@ -94,19 +87,24 @@ class Server:
         self._list_timeout = list_timeout
         self._call_timeout = call_timeout
         self._tasks = Tasks(self.log)
-        self._fetching: dict[Variant, asyncio.Task[None]] = {}
-        self._refreshing: asyncio.Task[None] | None = None
-        self._stale: set[EntryKind] = set()
+        self._levels = LogLevels(list_timeout, self._tasks, self.log)
+        self.listings = Listings(
+            Memory(memory, name),
+            lambda: self._reachable,
+            lambda kinds: audience.catalogue_changed(self, kinds),
+            self._join,
+            list_timeout,
+            self._tasks,
+            self.log,
+        )
         self.endpoints = [
             Endpoint(key, weight, connector, terms, self, self._tasks, self.log)
             for key, weight, connector in replicas
         ]
         for endpoint in self.endpoints:
-            endpoint.wants_roots = self.memory.wants_roots
+            endpoint.wants_roots = self.listings.memory.wants_roots
         self._by_key = {endpoint.key: endpoint for endpoint in self.endpoints}
         self._reachable: tuple[Endpoint, ...] = ()
-        self.answered = asyncio.Event()
-        """Set once the server has been listed for the first time, or could not be."""
         self.problem = "connecting"
 
     def open(self) -> None:
@@ -217,99 +215,12 @@ class Server:
 
     async def unsubscribe(self, caller: Caller, uri: str, name: str) -> None:
         """Tell `name` no more."""
-        for endpoint in self.endpoints:
-            for link in endpoint.links:
-                await unsubscribe(link, uri, name, self._list_timeout)
+        for link in self.links:
+            await unsubscribe(link, uri, name, self._list_timeout)
 
     async def _lease(self, caller: Caller) -> Link:
         endpoint = next(iter(self._reachable), self.endpoints[0])
         return await endpoint.lease(caller)
-
-    # -- catalogues
-
-    def variant(self, caller: Caller) -> Variant:
-        """Which of the server's catalogues this caller sees."""
-        endpoint = next(iter(self._reachable), self.endpoints[0])
-        return endpoint.era_for(caller) or caller.era, caller.capabilities.group
-
-    def current(self, caller: Caller) -> Catalogue | None:
-        """The catalogue for this caller: the exact one, else the nearest there is; None while the server is down."""
-        if not self.up:
-            return None
-        exact = self.catalogues.get(self.variant(caller))
-        if exact is not None:
-            return exact
-        return next(iter(self.catalogues.values()), None)
-
-    async def ready(self, caller: Caller) -> None:
-        """Return when this caller's catalogue is there or can't be had now."""
-        if not self.answered.is_set():
-            await self.answered.wait()
-        if self.up and self.variant(caller) not in self.catalogues:
-            await asyncio.shield(self._fetch(caller))
-
-    def lacks(self, caller: Caller) -> bool:
-        """Whether `ready` would wait."""
-        return not self.answered.is_set() or (self.up and self.variant(caller) not in self.catalogues)
-
-    def _fetch(self, caller: Caller) -> asyncio.Task[None]:
-        variant = self.variant(caller)
-        task = self._fetching.get(variant)
-        if task is None:
-            task = self._tasks.start(self._fetch_for(caller), f"list {self.name}")
-            self._fetching[variant] = task
-            task.add_done_callback(lambda _: self._fetching.pop(variant, None))
-        return task
-
-    async def _fetch_for(self, caller: Caller) -> None:
-        problem = "no endpoint is reachable"
-        for endpoint in self._reachable:
-            try:
-                link = await endpoint.lease(caller)
-                self._join(link, caller)
-                catalogue = await fetch(link, caller.capabilities, self._list_timeout, self.log)
-            except (Only1McpError, TimeoutError) as error:
-                problem = str(error) or f"did not list within {self._list_timeout:g} s"
-                self.log.warning("could not be listed: %s", problem)
-                continue
-            variant = (link.era, caller.capabilities.group)
-            known = self.catalogues.get(variant)
-            self.catalogues[variant] = catalogue
-            self.memory.keep(variant, catalogue)
-            if known != catalogue:
-                self._audience.catalogue_changed(self, ALL_KINDS)
-            return
-        self.problem = problem
-
-    def list_again(self, kinds: Iterable[EntryKind]) -> None:
-        """The server says that its lists changed."""
-        self._stale.update(kinds)
-        if self._refreshing is None or self._refreshing.done():
-            self._refreshing = self._tasks.spawn(self._refresh(), f"list {self.name} again")
-
-    async def _refresh(self) -> None:
-        while self._stale:
-            kinds, self._stale = self._stale, set()
-            for variant in list(self.catalogues):
-                await self._fetch_again(variant)
-            self._audience.catalogue_changed(self, kinds)
-
-    async def _fetch_again(self, variant: Variant) -> None:
-        links = [link for each in self._reachable for link in each.links if self._serves(link, variant)]
-        if not links:
-            self.catalogues.pop(variant, None)  # nobody uses it now; listed again when somebody asks
-            return
-        try:
-            catalogue = await fetch(links[0], links[0].capabilities, self._list_timeout, self.log)
-        except (ConnectionLost, TimeoutError) as error:
-            self.log.warning("could not be listed again: %s", str(error) or "too slow")
-            return
-        self.catalogues[variant] = catalogue
-        self.memory.keep(variant, catalogue)
-
-    def _serves(self, link: Link, variant: Variant) -> bool:
-        era, group = variant
-        return link.alive and link.era == era and link.capabilities.group == group
 
     # -- from endpoints
 
@@ -320,13 +231,12 @@ class Server:
             self._tasks.spawn(self._greeted(endpoint.anchor), f"list {self.name}")
 
     async def _greeted(self, link: Link) -> None:
-        first = len(self._reachable) == 1
-        if first:
-            self.catalogues.clear()
+        if len(self._reachable) == 1:
+            self.listings.fetched.clear()  # what the server listed before it was lost
         try:
-            await self._fetch(anchor_caller(link.era))
+            await self.listings.fetch(anchor_caller(link.era))
         finally:
-            self.answered.set()
+            self.listings.answered.set()
         if link.era == "modern":
             link.watch = Watch(link, self.notified)
             self._tasks.spawn(link.watch.run(), f"watch {self.name}")
@@ -336,62 +246,28 @@ class Server:
         self._reachable = tuple(each for each in self.endpoints if each.up)
         if not self.up:
             self.problem = problem
-            self.answered.set()
+            self.listings.answered.set()
             if was_up:
                 self._audience.catalogue_changed(self, ALL_KINDS)
 
     def asked(self, link: Link, id: Json, question: Question, stream: int | None) -> None:
-        """Find whose question it is: specification of the search in docs/ARCHITECTURE.md, "Questions"."""
-        call = self._asking(link, question, stream)
+        call = asking_call(link, question, stream)
         if question.method == "roots/list":
-            owner = call.exchange.caller if call else None
-            self.memory.note_roots()
-            self._note_roots(link, owner_name(owner) if owner else link.opener)
-        if call is not None:
-            if may_ask(call.exchange.caller.capabilities, question.method):
-                call.asked(id, question)
-                return
-        else:
-            session = link.owner or link.opener
-            if session and self._audience.ask(
-                session, question, lambda result, error: link.reply(id, result=result, error=error)
-            ):
-                return
-            self.log.warning("asks %s of nobody in particular; declined", question.method)
-        kind, raw = bridge.decline(question)
-        if kind == "result":
-            link.reply(id, result=raw)
-        else:
-            link.reply(id, error=raw)
-
-    def _asking(self, link: Link, question: Question, stream: int | None) -> Call | None:
-        if stream is not None:
-            waiting = link.waiting.get(stream)
-            if isinstance(waiting, Call):
-                return waiting
-        calls = [waiting for waiting in link.waiting.values() if isinstance(waiting, Call)]
-        if len(calls) == 1:
-            return calls[0]
-        for call in reversed(calls):
-            if may_ask(call.exchange.caller.capabilities, question.method):
-                return call
-        return None
-
-    def _note_roots(self, link: Link, owner: str | None) -> None:
-        for endpoint in self.endpoints:
-            endpoint.wants_roots = True
-            if owner is not None and link in endpoint.links:
-                endpoint.give_roots(link, owner)
+            self.listings.memory.note_roots()
+            owner = owner_name(call.exchange.caller) if call is not None else link.opener
+            for endpoint in self.endpoints:
+                endpoint.roots_asked(link, owner)
+        put(link, id, question, call, self._audience.ask, self.log)
 
     def withdrew(self, link: Link, id: Json) -> None:
-        for waiting in list(link.waiting.values()):
-            if isinstance(waiting, Call) and waiting.withdrew(id):
+        for call in calls_in_flight(link):
+            if call.withdrew(id):
                 return
 
     def notified(self, link: Link, message: Envelope, params: Members) -> None:
         kinds = _CHANGED.get(message.method)
         if kinds is not None:
-            self.list_again(kinds)
+            self.listings.outdated(kinds)
         elif message.method == "notifications/message":
             self._logged(link, message, params)
         elif message.method == "notifications/resources/updated":
@@ -403,7 +279,7 @@ class Server:
         """A log message on a shared channel: for the legacy sessions of the link, and for a modern request where it
         is the only one that can be meant."""
         self._audience.logged(link, message, params)
-        calls = [each for each in link.waiting.values() if isinstance(each, Call) and each.exchange.log_level]
+        calls = [call for call in calls_in_flight(link) if call.exchange.log_level]
         if len(calls) == 1:
             calls[0].notified(message, params)
 
@@ -411,59 +287,41 @@ class Server:
 
     def roots_changed(self, session: str) -> None:
         """A session's roots changed."""
-        for endpoint in self.endpoints:
-            for link in endpoint.links:
-                if link.owner == session or link.opener == session:
-                    link.notify("notifications/roots/list_changed")
+        for link in self.links:
+            if link.owner == session or link.opener == session:
+                link.notify("notifications/roots/list_changed")
 
     def set_level(self, session: str, level: str) -> None:
-        """A session wants log messages of this level and worse: its links ask for the most verbose that any of their
-        sessions wants."""
-        self.levels[session] = level
-        for endpoint in self.endpoints:
-            for link in endpoint.links:
-                if session in link.members:
-                    self._ask_level(link)
+        """A session wants log messages of this level and worse."""
+        self._levels.want(session, level, self.links)
 
-    def _ask_level(self, link: Link) -> None:
-        if link.era != "legacy" or "logging" not in declared(link.greeting):
-            return
-        level = most_verbose([self.levels[each] for each in link.members if each in self.levels])
-        if level is not None and level != link.log_level:
-            link.log_level = level
-            self._tasks.spawn(self._send_level(link, level), f"set the log level of {self.name}")
-
-    async def _send_level(self, link: Link, level: str) -> None:
-        try:
-            await ask(link, "logging/setLevel", {"level": quoted(level)}, self._list_timeout)
-        except (ServerError, ConnectionLost, TimeoutError) as error:
-            self.log.info("did not take log level %s: %s", level, error)
+    @property
+    def links(self) -> list[Link]:
+        return [link for endpoint in self.endpoints for link in endpoint.links]
 
     def _join(self, link: Link, caller: Caller) -> None:
         """A session uses a link from now on."""
         if caller.session and caller.session not in link.members:
             link.members.add(caller.session)
             link.opener = link.opener or caller.session
-            if caller.session in self.levels:
-                self._ask_level(link)
+            self._levels.settle(link)
 
     def status(self) -> dict[str, Any]:
         """As JSON values."""
-        state = "up" if self.up else ("down" if self.answered.is_set() else "connecting")
-        catalogue = next(iter(self.catalogues.values()), None) if self.up else None
+        state = "up" if self.up else ("down" if self.listings.answered.is_set() else "connecting")
+        catalogue = next(iter(self.listings.fetched.values()), None) if self.up else None
         counts = {
             each.member: len(catalogue.entries.get(each.kind, [])) if catalogue else 0 for each in LISTS
         }
         eras = sorted({era for each in self.endpoints for era, known in each.speaks.items() if known})
-        links = [link for each in self.endpoints for link in each.links]
-        status: dict[str, Any] = {"state": state, "eras": eras, "connections": len(links), **counts}
+        status: dict[str, Any] = {"state": state, "eras": eras, "connections": len(self.links), **counts}
         if self.problem and not self.up:
             status["problem"] = self.problem
         return status
 
     async def release(self, session: str) -> None:
         """A session ended."""
-        self.levels.pop(session, None)
+        self._levels.forget(session)
         for endpoint in self.endpoints:
             await endpoint.release(session)
 
@@ -476,13 +334,13 @@ class Server:
 
     def instructions(self) -> str | None:
         """What the server tells models about itself, as last known."""
-        for catalogue in [*self.catalogues.values(), *self.memory.all()]:
+        for catalogue in self.listings.known():
             return text(catalogue.greeting.get("instructions"))
         return None
 
     def declares(self) -> dict[str, object]:
         """The server's capabilities, as last known."""
-        for catalogue in [*self.catalogues.values(), *self.memory.all()]:
+        for catalogue in self.listings.known():
             return declared(catalogue.greeting)
         return {}
 

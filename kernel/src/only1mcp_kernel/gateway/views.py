@@ -86,7 +86,7 @@ class Views:
     def _known(self, server: Server) -> list[Entry]:
         """Everything the server is known to list to anybody, as its own transforms show it."""
         entries: dict[tuple[EntryKind, str], Entry] = {}
-        for catalogue in [*server.memory.all(), *server.catalogues.values()]:
+        for catalogue in [*server.listings.memory.all(), *server.listings.fetched.values()]:
             for entry in _entries(server.name, catalogue):
                 entries.setdefault((entry.kind, entry.name), entry)
         return self._transformed(server.name, list(entries.values()))
@@ -154,9 +154,9 @@ class Views:
                         aliases[entry.name] = names.alias_uri(server, entry.name)
             if aliases:
                 table.aliases[server] = aliases
-            if any("resources" in _capabilities(each) for each in self._servers[server].memory.all()) or any(
-                entry.kind in ("resource", "template") for entry in entries
-            ):
+            if any(
+                "resources" in _capabilities(each) for each in self._servers[server].listings.memory.all()
+            ) or any(entry.kind in ("resource", "template") for entry in entries):
                 table.with_resources.append(server)
         table.owners["resource"] = owners
         # Stable sort: among equally long prefixes the order of the configuration stays.
@@ -203,12 +203,12 @@ class Views:
         merged: list[Entry] = []
         extras: list[tuple[Era, Members]] = []
         for name, server in self._servers.items():
-            catalogue = server.current(caller)
+            catalogue = server.listings.current(caller)
             if catalogue is None:
                 continue
             entries = [entry for entry in _entries(name, catalogue) if entry.kind == each.kind]
             merged += self._transformed(name, entries)
-            extras.append((server.variant(caller)[0], catalogue.extras.get(each.kind, {})))
+            extras.append((server.listings.variant(caller)[0], catalogue.extras.get(each.kind, {})))
         if each.kind in ("tool", "prompt"):
             shown = table.named[each.kind]
             owners = table.owners[each.kind]

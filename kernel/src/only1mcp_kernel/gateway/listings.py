@@ -1,0 +1,135 @@
+"""What one server lists: fetched for each variant of callers on first use, kept, and listed again when it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+from only1mcp_kernel.gateway.catalogue import Catalogue, Memory, Variant, fetch
+from only1mcp_kernel.gateway.endpoint import Endpoint
+from only1mcp_kernel.gateway.link import Link
+from only1mcp_kernel.tasks import Tasks
+from only1mcp_sdk import Caller, ConnectionLost, EntryKind, Only1McpError
+
+ALL_KINDS: tuple[EntryKind, ...] = ("tool", "prompt", "resource", "template")
+
+
+class Listings:
+    """The catalogues of one server. `reachable` are its endpoints that are up, `changed` is told what is new, `join`
+    that a caller uses a link."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        reachable: Callable[[], Sequence[Endpoint]],
+        changed: Callable[[Iterable[EntryKind]], None],
+        join: Callable[[Link, Caller], None],
+        timeout: float,
+        tasks: Tasks,
+        log: logging.Logger,
+    ) -> None:
+        self.memory = memory
+        self.fetched: dict[Variant, Catalogue] = {}
+        self.answered = asyncio.Event()
+        """Set once the server has been listed for the first time, or could not be."""
+        self._reachable = reachable
+        self._changed = changed
+        self._join = join
+        self._timeout = timeout
+        self._tasks = tasks
+        self._log = log
+        self._fetching: dict[Variant, asyncio.Task[None]] = {}
+        self._stale: set[EntryKind] = set()
+        self._refreshing: asyncio.Task[None] | None = None
+
+    def variant(self, caller: Caller) -> Variant:
+        """Which of the catalogues this caller sees."""
+        endpoint = next(iter(self._reachable()), None)
+        era = endpoint.era_for(caller) if endpoint is not None else None
+        return era or caller.era, caller.capabilities.group
+
+    def current(self, caller: Caller) -> Catalogue | None:
+        """The catalogue for this caller: the exact one, else the nearest there is; None while the server is down."""
+        if not self._reachable():
+            return None
+        exact = self.fetched.get(self.variant(caller))
+        return exact if exact is not None else next(iter(self.fetched.values()), None)
+
+    def lacks(self, caller: Caller) -> bool:
+        """Whether `ready` would wait."""
+        return not self.answered.is_set() or (
+            bool(self._reachable()) and self.variant(caller) not in self.fetched
+        )
+
+    async def ready(self, caller: Caller) -> None:
+        """Return when this caller's catalogue is there or can't be had now."""
+        await self.answered.wait()
+        if self._reachable() and self.variant(caller) not in self.fetched:
+            await asyncio.shield(self.fetch(caller))
+
+    def known(self) -> list[Catalogue]:
+        """Everything known of what the server lists to anybody, now or last time."""
+        return [*self.fetched.values(), *self.memory.all()]
+
+    # -- fetching
+
+    def fetch(self, caller: Caller) -> asyncio.Task[None]:
+        """List the server for this caller; once, however many ask."""
+        variant = self.variant(caller)
+        task = self._fetching.get(variant)
+        if task is None:
+            task = self._tasks.start(self._fetch_for(caller), "list")
+            self._fetching[variant] = task
+            task.add_done_callback(lambda _: self._fetching.pop(variant, None))
+        return task
+
+    async def _fetch_for(self, caller: Caller) -> None:
+        for endpoint in self._reachable():
+            try:
+                link = await endpoint.lease(caller)
+                self._join(link, caller)
+                catalogue = await fetch(link, caller.capabilities, self._timeout, self._log)
+            except (Only1McpError, TimeoutError) as error:
+                self._log.warning(
+                    "could not be listed: %s", str(error) or f"took longer than {self._timeout:g} s"
+                )
+                continue
+            if self._keep((link.era, caller.capabilities.group), catalogue):
+                self._changed(ALL_KINDS)
+            return
+
+    def _keep(self, variant: Variant, catalogue: Catalogue) -> bool:
+        """Whether it is another one than before."""
+        known = self.fetched.get(variant)
+        self.fetched[variant] = catalogue
+        self.memory.keep(variant, catalogue)
+        return known != catalogue
+
+    def outdated(self, kinds: Iterable[EntryKind]) -> None:
+        """The server says that its lists changed: list it again for everybody who is being served."""
+        self._stale.update(kinds)
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = self._tasks.spawn(self._refresh(), "list again")
+
+    async def _refresh(self) -> None:
+        while self._stale:
+            kinds, self._stale = self._stale, set()
+            for variant in list(self.fetched):
+                await self._fetch_again(variant)
+            self._changed(kinds)
+
+    async def _fetch_again(self, variant: Variant) -> None:
+        links = [link for each in self._reachable() for link in each.links if _serves(link, variant)]
+        if not links:
+            self.fetched.pop(variant, None)  # nobody uses it now; listed again when somebody asks
+            return
+        try:
+            self._keep(variant, await fetch(links[0], links[0].capabilities, self._timeout, self._log))
+        except (ConnectionLost, TimeoutError) as error:
+            self._log.warning("could not be listed again: %s", str(error) or "too slow")
+
+
+def _serves(link: Link, variant: Variant) -> bool:
+    era, group = variant
+    return link.alive and link.era == era and link.capabilities.group == group

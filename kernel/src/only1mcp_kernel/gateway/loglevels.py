@@ -1,0 +1,49 @@
+"""Log levels: a shared link asks its server for the most verbose level that any of its sessions wants."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from only1mcp_kernel.gateway.catalogue import declared
+from only1mcp_kernel.gateway.link import Link
+from only1mcp_kernel.gateway.request import ServerError, ask
+from only1mcp_kernel.protocol.legacy import most_verbose
+from only1mcp_kernel.tasks import Tasks
+from only1mcp_kernel.wire.members import quoted
+from only1mcp_sdk import ConnectionLost
+
+
+class LogLevels:
+    """The levels that sessions asked one server for."""
+
+    def __init__(self, timeout: float, tasks: Tasks, log: logging.Logger) -> None:
+        self._wanted: dict[str, str] = {}
+        self._timeout = timeout
+        self._tasks = tasks
+        self._log = log
+
+    def want(self, session: str, level: str, links: Iterable[Link]) -> None:
+        """A session wants messages of this level and worse."""
+        self._wanted[session] = level
+        for link in links:
+            if session in link.members:
+                self.settle(link)
+
+    def forget(self, session: str) -> None:
+        self._wanted.pop(session, None)
+
+    def settle(self, link: Link) -> None:
+        """Ask a legacy server for what its sessions want now, if that is new."""
+        if link.era != "legacy" or "logging" not in declared(link.greeting):
+            return
+        level = most_verbose([self._wanted[each] for each in link.members if each in self._wanted])
+        if level is not None and level != link.log_level:
+            link.log_level = level
+            self._tasks.spawn(self._send(link, level), "set the log level")
+
+    async def _send(self, link: Link, level: str) -> None:
+        try:
+            await ask(link, "logging/setLevel", {"level": quoted(level)}, self._timeout)
+        except (ServerError, ConnectionLost, TimeoutError) as error:
+            self._log.info("did not take log level %s: %s", level, error)

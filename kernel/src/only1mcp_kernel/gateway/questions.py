@@ -1,0 +1,71 @@
+"""Whose question is it? What a server asks is put to the client it is meant for, or to nobody.
+
+It belongs to the call on whose stream it came; else to the only call in flight; else to the newest one whose client
+declared the capability; else, outside of any call, to the session the link belongs to. Where the calls in flight are of
+several principals nobody can tell, and the question is declined: never does one principal answer for another.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeAlias
+
+from only1mcp_kernel.gateway.call import Call
+from only1mcp_kernel.gateway.link import Link
+from only1mcp_kernel.protocol import bridge
+from only1mcp_kernel.protocol.capabilities import may_ask
+from only1mcp_sdk import Json, Question
+
+AskSession: TypeAlias = Callable[[str, Question, Callable[[bytes, bytes], None]], bool]
+"""Put a question to a legacy session; False when it can't be asked."""
+
+
+def asking_call(link: Link, question: Question, stream: int | None) -> Call | None:
+    """The call a question belongs to."""
+    if stream is not None:
+        waiting = link.waiting.get(stream)
+        if isinstance(waiting, Call):
+            return waiting
+    calls = calls_in_flight(link)
+    if len(calls) == 1:
+        return calls[0]
+    if len({call.exchange.caller.principal for call in calls}) > 1:
+        return None
+    for call in reversed(calls):
+        if may_ask(call.exchange.caller.capabilities, question.method):
+            return call
+    return None
+
+
+def calls_in_flight(link: Link) -> list[Call]:
+    """Oldest first."""
+    return [waiting for waiting in link.waiting.values() if isinstance(waiting, Call)]
+
+
+def put(
+    link: Link, id: Json, question: Question, call: Call | None, ask_session: AskSession, log: logging.Logger
+) -> None:
+    """Put a question to the client of `call`, else to the link's session; decline it where there is neither."""
+    if call is not None:
+        if may_ask(call.exchange.caller.capabilities, question.method):
+            call.asked(id, question)
+        else:
+            decline(link, id, question)
+        return
+    session = None if calls_in_flight(link) else (link.owner or link.opener)
+    if session and ask_session(
+        session, question, lambda result, error: link.reply(id, result=result, error=error)
+    ):
+        return
+    log.warning("asks %s of nobody in particular; declined", question.method)
+    decline(link, id, question)
+
+
+def decline(link: Link, id: Json, question: Question) -> None:
+    """Answer on behalf of a client that can't be asked."""
+    kind, raw = bridge.decline(question)
+    if kind == "result":
+        link.reply(id, result=raw)
+    else:
+        link.reply(id, error=raw)
