@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, field_validator
 
 from only1mcp_kernel.config.load import load_config
 from only1mcp_kernel.config.model import Component, Config
@@ -203,6 +203,23 @@ def test_problems_never_quote_a_value() -> None:
     text = refusal('authenticate: [{use: keys, keys: {a: "${env:TINY}"}}]')
     assert "'${env:TINY}' is too short" in text
     assert "'ab'" not in text
+
+
+class Quoting(PluginConfig):
+    header: str
+
+    @field_validator("header")
+    @classmethod
+    def _basic(cls, header: str) -> str:
+        raise ValueError(f"{header.split()[1]} is no Basic credential")
+
+
+def test_problems_do_not_quote_a_part_of_a_value_either() -> None:
+    quoting = module({"filter": [offer("quoting", Quoting, nothing)]})
+    offers = take([source("s", module(STANDARD)), source("q", quoting)])
+    with pytest.raises(ConfigError) as caught:
+        config("filters: [{use: quoting, header: 'Bearer ${env:TOKEN}'}]", offers=offers)
+    assert "${env:TOKEN} is no Basic credential" in str(caught.value)
 
 
 # Opening the plugins
