@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from urllib.parse import urljoin, urlsplit
@@ -83,8 +84,13 @@ def _before_answer(error: Exception) -> str:
         case aiohttp.ConnectionTimeoutError():
             return "the connection did not open in time (open_timeout)"
         case aiohttp.ClientConnectorError():
-            return printable(error.os_error.strerror or str(error.os_error))
+            return _words(error.os_error)
     return ""
+
+
+def _words(error: OSError) -> str:
+    # asyncio puts words of its own into strerror.
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else printable(str(error))
 
 
 def _later(error: Exception) -> str:
@@ -95,6 +101,6 @@ def _later(error: Exception) -> str:
             return "the answer is incomplete"
         case aiohttp.ClientResponseError():
             return "the answer is not HTTP"
-        case OSError() if error.strerror:
-            return error.strerror
+        case OSError() if error.errno:
+            return _words(error)
     return printable(f"{type(error).__name__} {error}")

@@ -6,6 +6,7 @@ WHATWG HTML, "Server-sent events", sections 9.2.5 and 9.2.6.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 _BOM = b"\xef\xbb\xbf"
@@ -41,25 +42,27 @@ class Events:
         self._data: list[bytes] = []
         self._size = 0
 
-    def feed(self, chunk: bytes) -> list[Event]:
-        """The events that `chunk` completes. Raises `EventTooLarge`."""
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """The events that `chunk` completes; go through all of them. Raises `EventTooLarge` after the good ones."""
         if self._after_cr and chunk:
             self._after_cr = False
             if chunk[:1] == b"\n":
                 chunk = chunk[1:]
         self._buffer += chunk
         if self._at_start and not self._skip_bom():
-            return []
-        events: list[Event] = []
+            return
         start = 0
         while end := _LINE_END.search(self._buffer, max(start, self._scanned)):
-            self._line(bytes(self._buffer[start : end.start()]), events)
+            line = bytes(self._buffer[start : end.start()])
             start = end.end()
+            if line:
+                self._field(line)
+            else:
+                yield from self._dispatch()
         self._after_cr = start == len(self._buffer) and self._buffer[-1:] == b"\r"
         del self._buffer[:start]
         self._scanned = len(self._buffer)
         self._bound(len(self._buffer))
-        return events
 
     def _skip_bom(self) -> bool:
         """Whether enough has come to know that no byte order mark is in the way."""
@@ -70,10 +73,7 @@ class Events:
             del self._buffer[: len(_BOM)]
         return True
 
-    def _line(self, line: bytes, events: list[Event]) -> None:
-        if not line:
-            self._dispatch(events)
-            return
+    def _field(self, line: bytes) -> None:
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
@@ -88,10 +88,10 @@ class Events:
         elif name == b"retry" and value.isdigit() and len(value) <= _MAX_RETRY_DIGITS:
             self.retry = int(value)
 
-    def _dispatch(self, events: list[Event]) -> None:
+    def _dispatch(self) -> Iterator[Event]:
         self.last_id = self._id
         if self._data:
-            events.append(Event(b"\n".join(self._data), self._type))
+            yield Event(b"\n".join(self._data), self._type)
         self._data = []
         self._size = 0
         self._type = b""
