@@ -10,8 +10,9 @@ import logging
 import os
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
+from time import gmtime, strftime
 from typing import TypeAlias
 
 from only1mcp_sdk import OpenFailed
@@ -71,18 +72,26 @@ class FileLines:
 
     @staticmethod
     def _open(path: str, flags: int) -> int:
-        return os.open(path, flags | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _moment(time: float) -> str:
     """RFC 3339, in UTC."""
-    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, milliseconds = divmod(int(time * 1000), 1000)
+    return f"{_second(second)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=8)
+def _second(time: int) -> str:
+    return strftime("%Y-%m-%dT%H:%M:%S", gmtime(time))
 
 
 def _word(text: str) -> str:
-    if not text:
-        return "-"
-    text = _cut(text)
+    return _written(_cut(text)) if text else "-"
+
+
+@lru_cache(maxsize=4096)  # The same few users call the same few tools.
+def _written(text: str) -> str:
     return text if _PLAIN.fullmatch(text) and text != "-" else json.dumps(text)
 
 
