@@ -67,6 +67,15 @@ def test_flapping_does_not_favour_the_first() -> None:
     assert max(counts.values()) <= 50
 
 
+def test_flapping_leaves_nobody_out() -> None:
+    balancer = RoundRobin()
+    counts: Counter[str] = Counter()
+    for turn in range(300):
+        counts += Counter(picks(balancer, replicas(1, 2, 3) if turn % 2 else replicas(1, 2, 3, 4), 1))
+    assert counts["A"] > 25
+    assert counts["B"] > 50
+
+
 def test_two_servers_do_not_share_turns() -> None:
     one, other = RoundRobin(), RoundRobin()
     candidates = replicas(1, 1)
