@@ -60,6 +60,10 @@ def _keyword(key: str, given: Any, schema: Any, value: Any, root: Any) -> bool:
             return not isinstance(value, list) or all(accepts(given, item, root) for item in value)
         case "minItems":
             return not isinstance(value, list) or len(value) >= given
+        case "minLength":
+            return not isinstance(value, str) or len(value) >= given
+        case "maxLength":
+            return not isinstance(value, str) or len(value) <= given
         case "pattern":
             return not isinstance(value, str) or re.search(given, value) is not None
         case "minimum":

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from only1mcp_kernel.config.load import loads
+from only1mcp_kernel.config.document import plain
+from only1mcp_kernel.config.load import loads, parse
 from only1mcp_kernel.config.model import Config
+from only1mcp_kernel.config.schema import json_schema
 from only1mcp_kernel.config.starter import starter_text
 from only1mcp_kernel.discovery import discover
 from only1mcp_kernel.offers import Offers
 from only1mcp_sdk import SecretMissing
+from tests.kernel.config.json_schema import accepts
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "CONFIGURATION_GUIDE.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```(yaml|toml|json)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
@@ -45,6 +48,8 @@ def test_the_guide_has_examples() -> None:
 @pytest.mark.parametrize(("ending", "text"), EXAMPLES)
 def test_an_example_of_the_guide_loads(ending: str, text: str, offers: Offers) -> None:
     read(text, ending, offers)
+    schema = json_schema(offers)
+    assert accepts(schema, plain(parse(text, Path(f"example.{ending}"))), schema), "and an editor is content"
 
 
 def test_the_starter_loads(offers: Offers) -> None:
