@@ -16,7 +16,7 @@ from only1mcp_kernel.config.model import Config, ProfileConfig, ServerConfig
 from only1mcp_kernel.gateway.endpoint import Terms
 from only1mcp_kernel.gateway.parking import Parking
 from only1mcp_kernel.gateway.pinning import Pins
-from only1mcp_kernel.gateway.pipeline import Named, compile_chain
+from only1mcp_kernel.gateway.pipeline import Named, compile_chain, contained
 from only1mcp_kernel.gateway.router import LevelSetter, Router
 from only1mcp_kernel.gateway.server import Audience, Server
 from only1mcp_kernel.gateway.views import Views
@@ -87,7 +87,8 @@ async def open_generation(config: Config, around: Surroundings, insecure: bool) 
             opened = [await enter(workshop.open(each)) for each in profile.transforms]
             router = _build_router(generation, profile, transforms, opened, filters, around)
             generation.routers[profile.name] = router
-            generation.handlers[profile.name] = compile_chain(filters, "gateway", router.route)
+            handler = compile_chain(filters, "gateway", router.route)
+            generation.handlers[profile.name] = contained(f"profiles.{profile.name}", handler)
         generation.listeners = tuple([await enter(workshop.open(each)) for each in config.listen])
         _refuse_exposure(generation, insecure)
         generation._stack = stack.pop_all()

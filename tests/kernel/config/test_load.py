@@ -39,7 +39,7 @@ def test_an_empty_file_is_a_configuration() -> None:
     assert listener.options == Http()
     assert loaded.servers == {}
     assert loaded.authenticate == loaded.filters == ()
-    assert (loaded.limits.message_bytes, loaded.limits.depth) == (4 * 2**20, 512)
+    assert loaded.limits.message_bytes == 4 * 2**20
     assert (loaded.startup_wait, loaded.drain, loaded.log_level) == (2.0, 10.0, "info")
     default = loaded.profiles["default"]
     assert (default.servers, default.names, default.safe_names, default.transforms) == ((), "auto", False, ())
@@ -245,7 +245,7 @@ def test_sizes(size: str, count: int) -> None:
         ("authenticate: [{use: keys}]", '1:16: authenticate[0]: missing "keys"'),
         ("limits: {message_bytes: 4MuB}", "1:25: limits.message_bytes: should be a number of bytes"),
         ("limits: {message_bytes: 1}", "limits.message_bytes: should be greater than or equal to 1024"),
-        ("limits: {dept: 1}", 'limits.dept: unknown key; did you mean "depth"?'),
+        ("limits: {mesage_bytes: 1}", 'limits.mesage_bytes: unknown key; did you mean "message_bytes"?'),
         ("log: {level: loud}", "log.level: should be 'debug', 'info', 'warning' or 'error'"),
         ("startup_wait: soon", "startup_wait: should be a valid number, not text"),
     ],

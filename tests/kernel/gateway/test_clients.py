@@ -320,3 +320,33 @@ async def test_a_duplex_client_of_both_eras(tmp_path: Path) -> None:
         assert by_id[5]["result"]["resultType"] == "complete"
         conversation.disconnected()
         assert it.gateway.status()["sessions"] == 0
+
+
+async def test_plugins_that_raise_while_serving_cost_one_exchange(tmp_path: Path) -> None:
+    class Broken:
+        broken = True
+
+        def apply(self, entries: Any) -> Any:
+            if self.broken:
+                raise RuntimeError("a bug")
+            return entries
+
+    class BrokenBalancer:
+        def pick(self, exchange: Any, candidates: Any) -> Any:
+            raise RuntimeError("a bug")
+
+        def learn(self, candidate: Any, outcome: Any, seconds: float) -> None:
+            raise RuntimeError("a bug")
+
+    transform = Broken()
+    it = World(tmp_path, {"both": [FakeServer(tools=[ECHO]), FakeServer(tools=[ECHO])]})
+    it.transforms["broken"] = transform  # type: ignore[assignment]
+    it.profiles = {"default": {}, "odd": {"transforms": ["broken"]}}
+    it.balancer = BrokenBalancer()  # type: ignore[assignment]
+    async with started(it):
+        await it.gateway.settled(2)
+        assert code(await it.http(profile="odd").modern("tools/list").done()) == -32603
+        transform.broken = False
+        assert (await it.http(profile="odd").modern_result("tools/list"))["tools"] == [ECHO]
+        assert code(await it.http().modern("tools/call", {"name": "echo"}).done()) == -32603
+        assert (await it.http().modern_result("tools/list"))["tools"] == [ECHO]

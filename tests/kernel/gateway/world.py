@@ -119,7 +119,7 @@ class World:
             disabled=(),
             profiles=profiles,
             filters=tuple(self._component("filter", each) for each in self.filters),
-            limits=Limits(message_bytes=4 << 20, depth=512),
+            limits=Limits(message_bytes=4 << 20),
             startup_wait=self.options.get("startup_wait", 0.3),
             drain=self.options.get("drain", 0.2),
             log_level="info",

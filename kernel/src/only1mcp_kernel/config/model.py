@@ -78,7 +78,6 @@ class ProfileConfig:
 @dataclass(frozen=True)
 class Limits:
     message_bytes: int
-    depth: int
 
 
 @dataclass(frozen=True)

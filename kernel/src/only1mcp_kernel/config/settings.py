@@ -67,10 +67,7 @@ class Settings(BaseModel):
 class LimitSettings(Settings):
     message_bytes: Size = Field(
         4 * 2**20,
-        description="The largest message taken from a client or a server: bytes, or a size such as `4MiB`.",
-    )
-    depth: int = Field(
-        512, ge=8, le=10_000, description="How deep the JSON of a message may nest before it is refused."
+        description="The largest message taken from a client: bytes, or a size such as `4MiB`.",
     )
 
 

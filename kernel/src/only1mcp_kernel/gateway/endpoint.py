@@ -271,6 +271,8 @@ class Endpoint:
 
     async def retire(self, now: float) -> None:
         """Close links that nobody has used for a while."""
+        if not self._terms.idle_stop:
+            return
         for links in list(self._links.values()):
             for link in list(links):
                 idle = now - link.used > self._terms.idle_stop

@@ -6,6 +6,7 @@ Tells the eras apart, who is calling, and which session a message belongs to; tu
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -39,6 +40,7 @@ from only1mcp_sdk import (
     Principal,
 )
 
+_log = logging.getLogger("only1mcp.gateway")
 SESSION_HEADER = "Mcp-Session-Id"
 
 
@@ -210,7 +212,8 @@ class Gate:
             except AccessDenied:
                 raise
             except Exception as error:
-                raise AccessDenied("Unauthorized") from error
+                _log.error("an authenticator raised; access denied", exc_info=error)
+                raise AccessDenied("Unauthorized") from None
             if principal is not None:
                 return principal
         raise AccessDenied("Unauthorized: credentials are required")

@@ -24,6 +24,19 @@ def compile_chain(filters: Sequence[Named], place: Place, terminal: Handler) -> 
     return handler
 
 
+def contained(name: str, handler: Handler) -> Handler:
+    """A handler out of which no exception comes: a fault ends this exchange and nothing else."""
+    log = logging.getLogger(f"only1mcp.{name}")
+
+    def serve(exchange: Exchange, done: Done) -> None:
+        try:
+            handler(exchange, done)
+        except Exception as error:
+            done(_fault(log, name, error))
+
+    return serve
+
+
 def _around(name: str, each: Filter, inner: Handler) -> Handler:
     log = logging.getLogger(f"only1mcp.{name}")
     before, after = each.before, each.after

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from only1mcp_kernel.gateway import names
 from only1mcp_kernel.gateway.catalogue import BY_METHOD
 from only1mcp_kernel.gateway.identity import capabilities_of, instructions_of, write_discovery
+from only1mcp_kernel.gateway.pipeline import contained
 from only1mcp_kernel.gateway.request import ServerError
 from only1mcp_kernel.gateway.server import Server
 from only1mcp_kernel.gateway.translation import translated
@@ -106,9 +107,11 @@ class Router:
         if not waiting:
             done(self.views.listing(each, exchange.caller))
             return
-        self._after(waiting, exchange, lambda: done(self.views.listing(each, exchange.caller)))
+        self._after(waiting, exchange, done, lambda: done(self.views.listing(each, exchange.caller)))
 
-    def _after(self, waiting: Sequence[Server], exchange: Exchange, go_on: Callable[[], None]) -> None:
+    def _after(
+        self, waiting: Sequence[Server], exchange: Exchange, done: Done, go_on: Callable[[], None]
+    ) -> None:
         """Give servers that have not answered a caller like this one a moment, then go on with what is there. Those
         that come later are announced by list_changed."""
 
@@ -122,7 +125,7 @@ class Router:
             finally:
                 for task in pending:
                     task.cancel()
-            go_on()
+            contained(f"profiles.{self._profile}", lambda exchange, done: go_on())(exchange, done)
 
         task = self._tasks.start(wait(), f"{exchange.method} {self._profile}")
         exchange.on_cancel = lambda reason: (task.cancel(), None)[1]
@@ -146,7 +149,7 @@ class Router:
             return
         waiting = [server for server in self.servers.values() if not server.listings.answered.is_set()]
         if waiting and self._starting():
-            self._after(waiting, exchange, lambda: self._forward_named(kind, name, exchange, done))
+            self._after(waiting, exchange, done, lambda: self._forward_named(kind, name, exchange, done))
         else:
             done(self._unknown(kind, name, exchange))
 

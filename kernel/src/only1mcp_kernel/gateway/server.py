@@ -198,7 +198,10 @@ class Server:
         def ended(call: Call, outcome: Outcome) -> None:
             endpoint.in_flight -= 1
             if self._balancer is not None:
-                self._balancer.learn(endpoint, outcome, call.seconds)
+                try:
+                    self._balancer.learn(endpoint, outcome, call.seconds)
+                except Exception as error:
+                    self.log.error("the balancer raised while learning", exc_info=error)
 
         Call(self.name, exchange, link, self._parking, self._call_timeout, ended).start(done)
 
