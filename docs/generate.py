@@ -6,9 +6,10 @@ python docs/generate.py [--check]
 import sys
 from pathlib import Path
 
-from only1mcp_kernel.config import reference
+from only1mcp_kernel.config import reference as configuration
+from only1mcp_sdk import reference as kinds
 
-PAGES = {"configuration-reference.md": reference.main}
+PAGES = {"configuration-reference.md": configuration.main, "kinds": kinds.main}
 
 
 def main() -> int:
