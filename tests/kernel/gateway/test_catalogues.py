@@ -253,3 +253,18 @@ async def test_transforms_of_servers_and_profiles(tmp_path: Path) -> None:
         assert (result["by"], result["name"]) == ("a", "x")
         hidden = await it.http().modern("tools/call", {"name": "secret"}).done()
         assert hidden["error"]["code"] == -32602
+
+
+async def test_names_of_a_server_that_is_down_are_remembered_and_those_of_an_old_one_forgotten(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, a=echoing("a", "same", "old"), b=echoing("b", "same")) as it:
+        await it.gateway.settled(2)
+        assert await names(it.http(capabilities=SDK_CAPS)) == ["a_same", "old", "b_same"]
+    down = echoing("b", "same")
+    down.refuse_connections = True
+    async with world(tmp_path, a=echoing("a", "same", "new"), b=down) as it:
+        await it.gateway.settled(2)
+        assert await names(it.http()) == ["a_same", "new"]
+        known = it.gateway._generation.servers["a"].listings.memory  # type: ignore[union-attr]
+        assert known.identifiers("tool") == ["same", "new"]

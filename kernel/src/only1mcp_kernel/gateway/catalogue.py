@@ -23,6 +23,8 @@ from only1mcp_sdk import Capabilities, EntryKind, Era, Members
 
 MAX_PAGES = 1000
 MAX_ENTRIES = 20_000
+MAX_VARIANTS = 32
+"""Variants of one server that are remembered."""
 
 Variant = tuple[Era, str]
 
@@ -123,6 +125,7 @@ class Memory:
         digest = hashlib.sha256(server.encode()).hexdigest()[:8]
         self._path = directory / f"{server}-{digest}.json"
         self._known = _Remembered()
+        self._seen: set[str] = set()
         try:
             self._known = msgspec.json.decode(self._path.read_bytes(), type=_Remembered)
         except FileNotFoundError:
@@ -143,10 +146,19 @@ class Memory:
         return self._known.variants.get("/".join(variant))
 
     def keep(self, variant: Variant, catalogue: Catalogue) -> None:
+        """Remember what the server lists now. When that differs from last time, the server itself has changed, and
+        what is remembered of variants that were not seen since is forgotten."""
         key = "/".join(variant)
-        if self._known.variants.get(key) != catalogue:
-            self._known.variants[key] = catalogue
-            self._write()
+        self._seen.add(key)
+        if self._known.variants.get(key) == catalogue:
+            return
+        self._known.variants = {
+            each: kept for each, kept in self._known.variants.items() if each in self._seen
+        }
+        self._known.variants[key] = catalogue
+        while len(self._known.variants) > MAX_VARIANTS:
+            self._known.variants.pop(next(iter(self._known.variants)))
+        self._write()
 
     def all(self) -> list[Catalogue]:
         """Every variant's catalogue, in an order that does not depend on which came first."""
