@@ -130,12 +130,17 @@ class Client:
         async with asyncio.timeout(5):
             return Reply((await self.reader.readuntil(b"\r\n\r\n"))[:-4], self.reader)
 
-    async def ended(self) -> bool:
+    async def received(self) -> int:
+        """How many bytes still come before the connection ends."""
+        count = 0
         async with asyncio.timeout(5):
-            try:
-                return await self.reader.read() == b""
-            except ConnectionError:
-                return True
+            with suppress(ConnectionError):
+                while data := await self.reader.read(1 << 16):
+                    count += len(data)
+        return count
+
+    async def ended(self) -> bool:
+        return await self.received() == 0
 
 
 @asynccontextmanager

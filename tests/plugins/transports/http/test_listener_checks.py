@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 
 import pytest
 from pydantic import ValidationError
 
 from only1mcp_sdk import Answer
+from only1mcp_transports.http import listener as listener_module
 from only1mcp_transports.http.checks import Refused, Rules, admits, check_host, fold
 from only1mcp_transports.http.config import ListenerConfig
 from tests.plugins.transports.http.listening import (
@@ -275,7 +277,7 @@ class TestBodies:
             assert (await it.reply()).status == 200
         assert gate.bodies == [b"abcd"]
 
-    async def test_of_broken_chunks(self) -> None:
+    async def test_of_broken_chunks(self, caplog: pytest.LogCaptureFixture) -> None:
         gate = self.gate()
         async with listening(gate) as listener:
             async with client(listener) as it:
@@ -283,6 +285,29 @@ class TestBodies:
                 assert (await it.reply()).status == 400
             assert not gate.bodies
             assert (await ask(listener, post()))[0].status == 200
+        assert not caplog.records
+
+    @pytest.mark.parametrize("part", [b"1\r\na\r\n", b"zz\r\n"])
+    async def test_that_never_end(self, part: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(listener_module, "BODY_SECONDS", 0.1)
+        gate = self.gate()
+        async with listening(gate) as listener, client(listener) as it:
+            it.send(head("POST", "/mcp", [*POST, ("Transfer-Encoding", "chunked")]) + b"1\r\na\r\n")
+            await asyncio.sleep(0.02)
+            it.send(part)
+            reply = await it.reply()
+            assert (reply.status, reply.headers["connection"]) == (408, "close")
+        assert not gate.bodies
+
+    async def test_compressed(self) -> None:
+        gate = self.gate()
+        zipped = [*POST, ("Content-Encoding", "gzip")]
+        async with listening(gate) as listener:
+            assert (await ask(listener, post(gzip.compress(b"{}"), zipped)))[0].status == 200
+            assert (await ask(listener, post(gzip.compress(b" " * 10_000_000), zipped)))[0].status == 413
+            assert (await ask(listener, post(gzip.compress(b" " * 1001), zipped)))[0].status == 413
+            assert (await ask(listener, post(b"no gzip", zipped)))[0].status == 400
+        assert gate.bodies == [b"{}"]
 
     async def test_that_wait_for_permission(self) -> None:
         gate = self.gate()

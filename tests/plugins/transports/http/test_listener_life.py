@@ -13,9 +13,11 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from only1mcp_sdk import Answer, OpenFailed
 from only1mcp_sdk.testing import Harness, check_listener
+from only1mcp_transports.http.server import Route, open_server
 from tests.kernel.gateway.servers import FakeServer
 from tests.kernel.gateway.world import world
 from tests.plugins.transports.http.listening import (
@@ -31,6 +33,8 @@ from tests.plugins.transports.http.listening import (
     post,
     silent,
 )
+
+SENT = 20_000_000
 
 
 async def _send(address: str, message: bytes) -> bytes:
@@ -85,6 +89,14 @@ async def test_a_host_that_is_not_here(host: str, words: str) -> None:
     with Harness() as harness, pytest.raises(OpenFailed, match=words):
         async with harness.open(HTTP, {"host": host, "port": 0}):
             pass
+
+
+async def test_before_it_is_attached() -> None:
+    with Harness() as harness:
+        async with harness.open(HTTP, {"port": 0}) as listener:
+            assert (await ask(listener, post()))[0].status == 503
+            listener.attach(ScriptedGate())
+            assert (await ask(listener, post()))[0].status == 200
 
 
 class TestReload:
@@ -152,6 +164,8 @@ class TestReload:
                     await draining
                 gate.answers[0].send(b"still")
                 assert await stream.chunk() == b"data: still\n\n"
+            gate.script = lambda answer: answer.finish(b"{}")
+            assert (await ask(after, post()))[0].status == 200
             await old.__aexit__(None, None, None)
             await new.__aexit__(None, None, None)
 
@@ -217,6 +231,34 @@ class TestDrain:
                     await listener.drain(60)
 
 
+async def test_closing_does_not_wait_for_idle_clients() -> None:
+    async with AsyncExitStack() as clients:
+        async with listening(ScriptedGate()) as listener:
+            await clients.enter_async_context(client(listener))
+            idle = await clients.enter_async_context(client(listener))
+            idle.send(post())
+            await (await idle.reply()).body()
+            closing = time.monotonic()
+        assert time.monotonic() - closing < 0.4
+        assert await idle.ended()
+
+
+async def test_a_connection_that_breaks_while_it_is_written_to(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        async def serve(self, request: web.BaseRequest, route: Route, profile: str) -> web.StreamResponse:
+            raise ConnectionResetError
+
+    async with open_server("127.0.0.1", 0) as server:
+        server.attach("/mcp", Broken())
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(post())
+        async with asyncio.timeout(5):
+            await reader.read()  # it is closed
+        writer.close()
+        await writer.wait_closed()
+    assert not caplog.records
+
+
 async def test_closing_is_quick_whatever_is_open() -> None:
     """Idle, waiting, streaming and stalled clients, and a listener that closes on them."""
     gate = ScriptedGate(silent)
@@ -230,12 +272,13 @@ async def test_closing_is_quick_whatever_is_open() -> None:
             await getter.reply()
             stalled.send(head("GET", "/mcp", GET))
             await stalled.reply()
-            gate.answers[2].send(b"x" * 20_000_000)
+            gate.answers[2].send(b"x" * SENT)
             await asyncio.sleep(0.02)
             closing = time.monotonic()
         assert time.monotonic() - closing < 2
         assert (await waiting.reply()).status == 503
         assert await getter.reader.read() == b"0\r\n\r\n"
+        assert await stalled.received() < SENT
     assert [each.left for each in gate.postings] == [1, 1, 1]
 
 

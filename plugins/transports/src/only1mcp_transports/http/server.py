@@ -114,19 +114,16 @@ class BoundServer:
             del self._routes[path]
             route.end()
 
-    def end(self) -> None:
-        for route in self._routes.values():
-            route.end()
-        self._routes.clear()
-
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         route, profile = self._find(request.raw_path)
-        if route is None:
-            return refusal(404, error_body("Not Found: no MCP endpoint has this path"))
-        if route.draining:
-            response = refusal(503, error_body("Service Unavailable: the gateway is stopping", -32000))
+        if not self._routes or (route is not None and route.draining):
+            response = refusal(
+                503, error_body("Service Unavailable: the gateway is starting or stopping", -32000)
+            )
             response.force_close()
             return response
+        if route is None:
+            return refusal(404, error_body("Not Found: no MCP endpoint has this path"))
         try:
             return await route.owner.serve(request, route, profile)
         except ConnectionError:  # the client left while it was being written to
@@ -140,10 +137,7 @@ class BoundServer:
         if path and path in self._routes:
             return self._routes[path], "default"
         base, _, segment = path.rpartition("/")
-        try:
-            return self._routes.get(base), unquote(segment, errors="strict") or "default"
-        except UnicodeDecodeError:
-            return None, ""
+        return self._routes.get(base), unquote(segment) or "default"
 
 
 def refusal(status: int, body: bytes) -> web.Response:
@@ -171,9 +165,10 @@ async def open_server(host: str, port: int) -> AsyncIterator[BoundServer]:
             listening.append(await loop.create_server(server, sock=one_socket, backlog=BACKLOG))
         yield bound
     finally:
-        for bound_one in (*listening, *sockets):
-            bound_one.close()
-        bound.end()
+        for one in listening:
+            one.close()
+        for one_socket in sockets:
+            one_socket.close()
         await _close_connections(server)
         for one in listening:
             await one.wait_closed()
