@@ -97,7 +97,7 @@ def _aliases(node: ast.ClassDef | ast.Module) -> Iterator[str]:
     """Names that are given a value or a type, with the docstrings under them."""
     for index, member in enumerate(node.body):
         if isinstance(member, ast.AnnAssign):
-            yield _code(ast.unparse(member))
+            yield _code(_unparse(member))
             after = node.body[index + 1] if index + 1 < len(node.body) else None
             if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
                 yield cleandoc(str(after.value.value))
@@ -105,12 +105,12 @@ def _aliases(node: ast.ClassDef | ast.Module) -> Iterator[str]:
 
 def _function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
     is_property = any(ast.unparse(each) == "property" for each in node.decorator_list)
-    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    returns = f" -> {_unparse(node.returns)}" if node.returns else ""
     if is_property:
         yield _code(f"{node.name}: {returns.removeprefix(' -> ')}")
     else:
         word = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
-        yield _code(f"{word} {node.name}({ast.unparse(node.args)}){returns}")
+        yield _code(f"{word} {node.name}({_unparse(node.args)}){returns}")
     text = ast.get_docstring(node)
     if text:
         yield text
@@ -145,6 +145,11 @@ def _about(text: str) -> str:
     """A module's docstring, whose first line says `Kind ...: what it does`."""
     first, _, rest = text.partition(": ")
     return rest[:1].upper() + rest[1:] if first.startswith("Kind ") else text
+
+
+def _unparse(node: ast.AST) -> str:
+    """Its source, with the quotation marks that the formatter wants, in the pages too."""
+    return ast.unparse(node).replace("'", '"')
 
 
 def _code(text: str) -> str:
