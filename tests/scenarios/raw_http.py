@@ -16,10 +16,11 @@ from tests.scenarios.raw import LEGACY, MODERN, NAMED_BY, Answer, Era, Peer
 class HttpStatus(Exception):
     """The endpoint refused at the level of HTTP."""
 
-    def __init__(self, status: int, body: bytes) -> None:
+    def __init__(self, status: int, body: bytes, challenge: str = "") -> None:
         super().__init__(f"HTTP {status}: {body[:500]!r}")
         self.status = status
         self.body = body
+        self.challenge = challenge
 
 
 class HttpPeer(Peer):
@@ -67,10 +68,9 @@ class HttpPeer(Peer):
         async with http.post(self.url, json=message, headers=self._headers(message)) as response:
             if "application/json" in response.headers.get("Content-Type", ""):
                 body = await response.read()
-                if response.status >= 400 and b'"error"' not in body:
-                    raise HttpStatus(response.status, body)
-                if response.status == 404 and self.session:
-                    raise HttpStatus(response.status, body)
+                unknown_session = response.status == 404 and self.session
+                if response.status in (401, 403) or unknown_session or (response.status >= 400 and not body):
+                    raise HttpStatus(response.status, body, response.headers.get("WWW-Authenticate", ""))
             elif response.status == 200:
                 body = await self._answer_in(response, message["id"])
             else:

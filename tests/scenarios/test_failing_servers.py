@@ -76,6 +76,8 @@ async def test_kill_one_of_seven(era: Era, servers: dict[str, Server], page: str
                 given = {**arguments, **({"repo_path": repo} if name == "git" else {})}
                 given |= {"url": page} if name == "fetch" else {}
                 callers[name] = Caller(peer, tools.named(name, tool), given)
+            for caller in callers.values():  # a server may have to be started for this sort of client
+                await peer.call(caller.tool, caller.arguments)
             done = asyncio.Event()
             async with asyncio.TaskGroup() as group:
                 for caller in callers.values():

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from tests.scenarios.drivers import Target, inspect
-from tests.scenarios.farm import Server
+from tests.scenarios.farm import Server, Step
 from tests.scenarios.gateway import Gateway
 from tests.scenarios.legs import Leg, exposed, list_differences, step_differences
 from tests.scenarios.raw import LISTS, Era
@@ -18,7 +18,7 @@ METHODS = {"tools": "tools/list", "prompts": "prompts/list", "resources": "resou
 
 async def entries(target: Target, what: str, era: str) -> list[bytes]:
     result = await inspect(target, METHODS[what], era=era)
-    return [json.dumps(entry).encode() for entry in result[what]]
+    return [json.dumps(entry, sort_keys=True).encode() for entry in result[what]]
 
 
 async def all_entries(target: Target, what: str, era: str, legs: dict[str, Leg]) -> list[bytes]:
@@ -31,6 +31,10 @@ async def all_entries(target: Target, what: str, era: str, legs: dict[str, Leg])
     return found
 
 
+# One call per server, and this program makes no second one to clean up after the first.
+TRIED: dict[str, Step] = {"memory": {"do": "call", "name": "read_graph", "arguments": {}}}
+
+
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 async def test_same_answers(era: Era, seven: Gateway, servers: dict[str, Server]) -> None:
     slots = asyncio.Semaphore(3)  # every run is a Node process
@@ -41,7 +45,7 @@ async def test_same_answers(era: Era, seven: Gateway, servers: dict[str, Server]
         for what in METHODS.keys() & set(server.lists):
             async with slots:
                 lists[what] = await entries(server.target, what, spoken)
-        step = server.steps[0]
+        step = TRIED.get(server.name, server.steps[0])
         options = ("--tool-name", step["name"], "--tool-args-json", json.dumps(step["arguments"]))
         async with slots:
             return Leg(lists, [await inspect(server.target, "tools/call", *options, era=spoken)])
@@ -56,7 +60,7 @@ async def test_same_answers(era: Era, seven: Gateway, servers: dict[str, Server]
         problems += list_differences(
             server, seen, {**{what: [] for what in LISTS}, **forwarded}, names, crossed
         )
-        step = server.steps[0]
+        step = TRIED.get(server.name, server.steps[0])
         name = names["tools", server.name, step["name"]]
         options = ("--tool-name", name, "--tool-args-json", json.dumps(step["arguments"]))
         outcome = await inspect(target, "tools/call", *options, era=era)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,10 @@ async def test_restarts_of_the_seven(seven: Gateway, servers: dict[str, Server],
     entries = {n: delayed(s.entry(), d) for (n, s), d in zip(servers.items(), late, strict=True)}
     with Gateway(folder, {"servers": entries}) as gateway:
         gateway.start()
-        again = {
-            method: await result_when(gateway.url, "legacy", method, count)
-            for method, count in counts.items()
-        }
+        end = time.monotonic() + 20
+        while True:
+            again = {m: await result_when(gateway.url, "legacy", m, count) for m, count in counts.items()}
+            # Until a slow server was listed in this client's era, it is shown as it lists itself in the other.
+            if first == again or time.monotonic() > end:
+                break
     assert first == again

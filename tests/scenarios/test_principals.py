@@ -46,6 +46,7 @@ async def test_nobody_without_a_key(era: Era, headers: dict[str, str], guarded: 
         async with opened(HttpPeer(guarded.url, era, headers=headers)):
             pass
     assert refusal.value.status == 401
+    assert refusal.value.challenge.startswith("Bearer")
     for key in KEYS.values():
         assert key.encode() not in refusal.value.body
 

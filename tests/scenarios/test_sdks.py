@@ -36,7 +36,7 @@ def listing(what: Sequence[str]) -> list[Step]:
 
 def as_lists(what: Sequence[str], outcomes: Sequence[Any]) -> dict[str, list[bytes]]:
     return {
-        each: [json.dumps(entry).encode() for entry in entries]
+        each: [json.dumps(entry, sort_keys=True).encode() for entry in entries]
         for each, entries in zip(what, outcomes, strict=True)
     }
 
