@@ -32,24 +32,29 @@ class SystemClock:
 class ComponentContext:
     """What one component gets; implements `only1mcp_sdk.Context`."""
 
-    def __init__(self, name: str, base_dir: Path, state_dir: Path, pool: Pool, stack: AsyncExitStack) -> None:
+    def __init__(
+        self,
+        name: str,
+        base_dir: Path,
+        state_dir: Path,
+        pool: Pool,
+        stack: AsyncExitStack,
+        log: logging.Logger,
+    ) -> None:
         self.name = name
-        self.logger = logging.getLogger(f"only1mcp.{name}")
+        self.logger = log
+        self.tasks = Tasks(log)
         self.clock: Clock = SystemClock()
         self.base_dir = base_dir
         self.state_dir = state_dir
         self._pool = pool
         self._stack = stack
-        self._tasks: Tasks | None = None
 
     async def shared(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
         return await self._stack.enter_async_context(self._pool.hold(key, open))
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
-        if self._tasks is None:
-            self._tasks = Tasks(self.logger)
-            self._stack.push_async_callback(self._tasks.close)
-        return self._tasks.spawn(work, name)
+        return self.tasks.spawn(work, name)
 
 
 class Workshop:
@@ -65,8 +70,13 @@ class Workshop:
     async def open(self, component: Component) -> AsyncIterator[Any]:
         """Open one component. Raises `OpenFailed`, naming it and its distribution."""
         registered = self._offers.get(component.kind, component.use)
-        async with AsyncExitStack() as stack:
-            context = ComponentContext(component.place, self._base_dir, self._state_dir, self.pool, stack)
+        log = logging.getLogger(f"only1mcp.{component.place}")
+        # Closed in this order: the component, what it spawned, what it shared.
+        async with AsyncExitStack() as shared, AsyncExitStack() as stack:
+            context = ComponentContext(
+                component.place, self._base_dir, self._state_dir, self.pool, shared, log
+            )
+            stack.push_async_callback(context.tasks.close)
             try:
                 opened = await stack.enter_async_context(registered.offer.open(component.options, context))
             except Only1McpError as error:

@@ -41,7 +41,10 @@ class Pool:
             yield held.value
         finally:
             held.holders -= 1
-            if not held.holders:
-                del self._held[key]
-                if held.manager is not None:
-                    await held.manager.__aexit__(None, None, None)
+            async with held.lock:  # whoever asks meanwhile waits until it is closed, and opens it anew
+                if not held.holders:
+                    opened, held.manager = held.manager, None
+                    if opened is not None:
+                        await opened.__aexit__(None, None, None)
+                    if not held.holders:
+                        self._held.pop(key, None)

@@ -268,3 +268,25 @@ async def test_names_of_a_server_that_is_down_are_remembered_and_those_of_an_old
         assert await names(it.http()) == ["a_same", "new"]
         known = it.gateway._generation.servers["a"].listings.memory  # type: ignore[union-attr]
         assert known.identifiers("tool") == ["same", "new"]
+
+
+async def test_what_a_reload_hides_is_not_called_by_its_old_name(tmp_path: Path) -> None:
+    class Hide:
+        def apply(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+            return [each for each in entries if "secret" not in each.name]
+
+    server = echoing("a", "x", "secret")
+    server.lists["resources"] = [resource("file:///open"), resource("file:///secret")]
+    server.methods["resources/read"] = lambda connection, params: {"contents": []}
+    it = World(tmp_path, {"a": server})
+    it.transforms = {"hide": Hide()}
+    async with started(it):
+        client = it.http()
+        assert await names(client) == ["x", "secret"]
+        it.server_options = {"a": {"transforms": ["hide"]}}
+        await it.reload()
+        assert await names(client) == ["x"]
+        assert (await client.modern("tools/call", {"name": "secret"}).done())["error"]["code"] == -32602
+        hidden = await client.modern("resources/read", {"uri": "file:///secret"}).done()
+        assert hidden["error"]["code"] == -32602
+        assert "result" in await client.modern("resources/read", {"uri": "file:///open"}).done()

@@ -340,7 +340,7 @@ async def test_plugins_that_raise_while_serving_cost_one_exchange(tmp_path: Path
 
     transform = Broken()
     it = World(tmp_path, {"both": [FakeServer(tools=[ECHO]), FakeServer(tools=[ECHO])]})
-    it.transforms["broken"] = transform  # type: ignore[assignment]
+    it.transforms["broken"] = transform
     it.profiles = {"default": {}, "odd": {"transforms": ["broken"]}}
     it.balancer = BrokenBalancer()  # type: ignore[assignment]
     async with started(it):

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from only1mcp_kernel.wire import envelope
 from only1mcp_kernel.wire.envelope import BadMessage
-from only1mcp_kernel.wire.members import join, split
 from only1mcp_kernel.wire.seal import BadSeal, KeyRing
 from only1mcp_sdk import DuplicateMember
+from only1mcp_sdk.members import join, split
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

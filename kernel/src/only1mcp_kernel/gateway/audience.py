@@ -17,8 +17,8 @@ from only1mcp_kernel.protocol.legacy import wants
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
-from only1mcp_kernel.wire.members import text
 from only1mcp_sdk import Caller, EntryKind, Json, Members, Only1McpError, Question
+from only1mcp_sdk.members import text
 
 from only1mcp_kernel.gateway.request import ServerError  # isort: skip
 

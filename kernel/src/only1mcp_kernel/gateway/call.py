@@ -20,7 +20,6 @@ from only1mcp_kernel.protocol import bridge
 from only1mcp_kernel.protocol.modern import NAME_PARAM
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
 from only1mcp_kernel.wire.envelope import Envelope
-from only1mcp_kernel.wire.members import join, quoted
 from only1mcp_sdk import (
     Done,
     Exchange,
@@ -33,6 +32,7 @@ from only1mcp_sdk import (
     Question,
     Result,
 )
+from only1mcp_sdk.members import join, quoted
 
 CANCELLED = Failure.of(-32603, "Request cancelled")
 

@@ -18,8 +18,8 @@ from msgspec import Struct
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.request import ServerError, ask
 from only1mcp_kernel.protocol.revisions import METHOD_NOT_FOUND
-from only1mcp_kernel.wire.members import encode, items, quoted, split, text
 from only1mcp_sdk import Capabilities, EntryKind, Era, Members
+from only1mcp_sdk.members import encode, items, quoted, split, text
 
 MAX_PAGES = 1000
 MAX_ENTRIES = 20_000

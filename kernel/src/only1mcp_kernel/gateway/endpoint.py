@@ -7,6 +7,7 @@ comes back by itself. Other links open when a caller needs one that cannot be sh
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable
@@ -44,6 +45,7 @@ MAX_BACKOFF = 30.0
 STEADY = 10.0
 """A link that lived this many seconds was a success: the next failure starts at the first back-off again."""
 ERAS: tuple[Era, ...] = ("modern", "legacy")
+ROOTS_SECONDS = 2.0
 MAX_LINKS = 256
 """Links per endpoint. More callers than that who cannot share are refused."""
 
@@ -207,6 +209,7 @@ class Endpoint:
         shared = self._terms.isolation == "shared"
         capabilities = read_client(EVERYTHING) if shared else caller.capabilities
         link = Link(self.connector, capabilities, self, self._log)
+        link.opener = caller.session or None
         timeout = self._terms.connect_timeout
         try:
             try:
@@ -232,6 +235,8 @@ class Endpoint:
             self.speaks["modern"] = False
         link.owner = self._own(caller, capabilities)
         link.used = asyncio.get_running_loop().time()
+        if link.owner is not None and caller.session:
+            await _until_rooted(link)
         self._links.setdefault(self._key(link.era, caller), []).append(link)
         return link
 
@@ -330,6 +335,13 @@ class Endpoint:
 
     def link_failed(self, link: Link) -> None:
         self._attention.set()
+
+
+async def _until_rooted(link: Link) -> None:
+    """A server that is known to ask for roots asks at once: let it have them before its first call."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(ROOTS_SECONDS):
+            await link.roots_answered.wait()
 
 
 def owner_name(caller: Caller) -> str:

@@ -93,10 +93,10 @@ class Gateway:
         generation = self._generation
         if generation is None:
             return
+        self._clients.close()  # first: streams that never end by themselves would hold up the draining
         try:
             await asyncio.gather(*(each.drain(generation.config.drain) for each in generation.listeners))
         finally:
-            self._clients.close()
             self._sessions.close()
             self._parking.close()
             self._generation = None

@@ -21,8 +21,8 @@ from only1mcp_kernel.protocol.revisions import (
     UNSUPPORTED_VERSION,
 )
 from only1mcp_kernel.protocol.upstream import CLIENT_INFO, LegacyDialect, ModernDialect
-from only1mcp_kernel.wire.members import quoted, split, text
 from only1mcp_sdk import ConnectFailed, ConnectionLost, Era, Json, Members
+from only1mcp_sdk.members import quoted, split, text
 
 DISCOVER_PATIENCE = 10.0
 """Seconds for a silent server to answer `server/discover` before it is taken for a legacy one."""

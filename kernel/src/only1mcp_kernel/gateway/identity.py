@@ -8,8 +8,8 @@ from typing import Any
 from only1mcp_kernel.gateway.server import Server
 from only1mcp_kernel.protocol.modern import SERVER_INFO
 from only1mcp_kernel.protocol.revisions import MODERN
-from only1mcp_kernel.wire.members import encode
 from only1mcp_sdk import Result
+from only1mcp_sdk.members import encode
 
 SERVER = {"name": "only1mcp", "title": "Only1MCP", "version": "0.1.0"}
 _OURS: dict[str, Any] = {

@@ -17,8 +17,8 @@ from only1mcp_kernel.protocol.revisions import LATEST_LEGACY
 from only1mcp_kernel.protocol.upstream import Dialect, LegacyDialect
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadMessage, Envelope
-from only1mcp_kernel.wire.members import encode, split, text
 from only1mcp_sdk import Capabilities, Connection, Connector, Era, Json, Members, Question
+from only1mcp_sdk.members import encode, split, text
 
 if TYPE_CHECKING:
     from only1mcp_kernel.gateway.watching import Watch
@@ -96,6 +96,9 @@ class Link:
         self._host = host
         self._log = log
         self._ids = itertools.count(1)
+        self.roots_answered = asyncio.Event()
+        """Set once the server has asked for roots over this link and has been answered."""
+        self._roots_questions: set[Json] = set()
         self._gone = asyncio.Event()
         self._complained = False
         self.problem = ""
@@ -146,6 +149,9 @@ class Link:
         """Answer a question of the server, with either a result or an error object."""
         if not self.alive or self._connection is None:
             return
+        if id in self._roots_questions:
+            self._roots_questions.discard(id)
+            self.roots_answered.set()
         message = wire.error(id, error) if error else wire.response(id, result)
         _, headers = self.dialect.notification("", b"")
         self._connection.send(message, headers, self.next_id())
@@ -161,6 +167,8 @@ class Link:
         if reason:
             params["reason"] = reason
         self.notify("notifications/cancelled", encode(params))
+        if not self._connection.duplex:
+            self._connection.abandon(id)
 
     def listen(self) -> None:
         """Open the stream on which a legacy server speaks unasked, where the transport has one."""
@@ -208,8 +216,8 @@ class Link:
             id = int(message.id)
         except ValueError:
             id = -1
-        if id == -1 and message.error and stream in self.waiting and message.id == wire.NO_ID:
-            id = stream or id  # an error about a message whose id the server could not read
+        if id not in self.waiting and message.error and stream is not None:
+            id = stream  # an error about a message whose id the server could not read, or did not care to
         waiting = self.waiting.pop(id, None)
         if waiting is not None:
             waiting.answered(message)
@@ -218,6 +226,8 @@ class Link:
         if message.method == "ping":
             self.reply(message.id, result=b"{}")
             return
+        if message.method == "roots/list":
+            self._roots_questions.add(message.id)
         self._host.link_asked(self, message.id, Question(message.method, message.params), stream)
 
     def _notification(self, message: Envelope, params: Members, stream: int | None) -> None:

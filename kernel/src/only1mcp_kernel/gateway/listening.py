@@ -13,8 +13,8 @@ from only1mcp_kernel.protocol.errors import Refused
 from only1mcp_kernel.protocol.modern import SUBSCRIPTION_ID
 from only1mcp_kernel.protocol.revisions import INVALID_PARAMS
 from only1mcp_kernel.wire import envelope as wire
-from only1mcp_kernel.wire.members import encode, join
 from only1mcp_sdk import Caller, Json, Members
+from only1mcp_sdk.members import encode, join
 
 MAX_URIS = 1000
 _LISTS = {

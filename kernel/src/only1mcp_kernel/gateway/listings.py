@@ -40,6 +40,8 @@ class Listings:
         self._tasks = tasks
         self._log = log
         self._fetching: dict[Variant, asyncio.Task[None]] = {}
+        self._wanted: dict[Variant | None, float] = {}
+        """When each variant was first asked for; None for the server's first answer of all."""
         self._stale: set[EntryKind] = set()
         self._refreshing: asyncio.Task[None] | None = None
 
@@ -61,6 +63,15 @@ class Listings:
         return not self.answered.is_set() or (
             bool(self._reachable()) and self.variant(caller) not in self.fetched
         )
+
+    def patience(self, caller: Caller, seconds: float) -> float:
+        """How much longer a list should wait for this caller's catalogue: `seconds` from when somebody first wanted it,
+        and nothing once it is there."""
+        if not self.lacks(caller):
+            return 0.0
+        now = asyncio.get_running_loop().time()
+        awaited = self.variant(caller) if self.answered.is_set() else None
+        return max(0.0, self._wanted.setdefault(awaited, now) + seconds - now)
 
     async def ready(self, caller: Caller) -> None:
         """Return when this caller's catalogue is there or can't be had now."""

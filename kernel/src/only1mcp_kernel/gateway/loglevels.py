@@ -10,8 +10,8 @@ from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.request import ServerError, ask
 from only1mcp_kernel.protocol.legacy import most_verbose
 from only1mcp_kernel.tasks import Tasks
-from only1mcp_kernel.wire.members import quoted
 from only1mcp_sdk import ConnectionLost
+from only1mcp_sdk.members import quoted
 
 
 class LogLevels:

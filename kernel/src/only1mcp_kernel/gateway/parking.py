@@ -7,9 +7,9 @@ import hashlib
 import secrets
 from typing import TYPE_CHECKING
 
-from only1mcp_kernel.wire.members import encode
 from only1mcp_kernel.wire.seal import PREFIX, BadSeal, KeyRing
 from only1mcp_sdk import Exchange
+from only1mcp_sdk.members import encode
 
 if TYPE_CHECKING:
     from only1mcp_kernel.gateway.call import Call

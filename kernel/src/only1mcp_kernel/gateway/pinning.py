@@ -6,9 +6,9 @@ endpoint; so does a state that could be taken for ours (a server that is an Only
 
 from __future__ import annotations
 
-from only1mcp_kernel.wire.members import join, quoted, split
 from only1mcp_kernel.wire.seal import PREFIX, BadSeal, KeyRing
 from only1mcp_sdk import Done, Exchange, InputRequired, Outcome
+from only1mcp_sdk.members import join, quoted, split
 
 _PURPOSE = "pin"
 

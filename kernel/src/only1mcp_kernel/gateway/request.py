@@ -6,8 +6,8 @@ import asyncio
 
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.wire.envelope import Envelope
-from only1mcp_kernel.wire.members import split, text
 from only1mcp_sdk import Capabilities, ConnectionLost, Failure, Json, Members
+from only1mcp_sdk.members import split, text
 
 
 class ServerError(Exception):

@@ -17,7 +17,6 @@ from only1mcp_kernel.protocol.capabilities import may_ask
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR, INVALID_PARAMS
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadMessage, Envelope
-from only1mcp_kernel.wire.members import join, quoted, split, text
 from only1mcp_sdk import (
     Caller,
     Exchange,
@@ -31,6 +30,7 @@ from only1mcp_sdk import (
     Question,
     Result,
 )
+from only1mcp_sdk.members import join, quoted, split, text
 
 MAX_ROUNDS = 10
 ANSWER_SECONDS = 600.0
@@ -131,7 +131,9 @@ class LegacyRequest:
         self.sink.notify(wire.notification(notification.method, notification.params))
 
     def _new_exchange(self) -> Exchange:
-        return Exchange(self._method, self._params, self._meta, self._session.caller, self.emit)
+        exchange = Exchange(self._method, self._params, self._meta, self._session.caller, self.emit)
+        exchange.name = subject(self._method, self._params or {})
+        return exchange
 
     def _done(self, outcome: Outcome) -> None:
         if self._finished:
@@ -244,11 +246,18 @@ def _turned_down(question: Question) -> tuple[bytes, bytes]:
     return (raw, b"") if kind == "result" else (b"", raw)
 
 
+def subject(method: str, params: Members) -> str:
+    """What a request names: a tool, a prompt or a URI; empty where it names nothing."""
+    member = "uri" if method.startswith("resources/") else "name"
+    return text(params.get(member)) or ""
+
+
 def modern_exchange(
     method: str, params: Members, meta: Members, caller: Caller, emit: Callable[[Notification], None]
 ) -> Exchange:
     """The exchange of a stateless request. Raises `Refused` for malformed answers of a retry."""
     exchange = Exchange(method, params, meta, caller, emit)
+    exchange.name = subject(method, params)
     if "inputResponses" in params or "requestState" in params:
         exchange.answers, exchange.state = modern.read_answers(params)
     exchange.log_level = text(meta.get(modern.LOG_LEVEL))

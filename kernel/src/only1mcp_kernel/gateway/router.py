@@ -7,7 +7,7 @@ or URI in the request. Nothing is ever tried on a server to see whether it fits.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from only1mcp_kernel.gateway import names
 from only1mcp_kernel.gateway.catalogue import BY_METHOD
@@ -26,8 +26,8 @@ from only1mcp_kernel.protocol.revisions import (
     exists,
 )
 from only1mcp_kernel.tasks import Tasks
-from only1mcp_kernel.wire.members import join, quoted, split, text
 from only1mcp_sdk import Done, EntryKind, Exchange, Failure, Handler, Only1McpError, Outcome, Result
+from only1mcp_sdk.members import join, quoted, split, text
 
 _OWNED: Mapping[str, tuple[EntryKind, str]] = {
     "tools/call": ("tool", "name"),
@@ -103,25 +103,24 @@ class Router:
                 )
             )
             return
-        waiting = [server for server in self.servers.values() if server.listings.lacks(exchange.caller)]
-        if not waiting:
-            done(self.views.listing(each, exchange.caller))
-            return
-        self._after(waiting, exchange, done, lambda: done(self.views.listing(each, exchange.caller)))
+        self._after_listing(exchange, done, lambda: done(self.views.listing(each, exchange.caller)))
 
-    def _after(
-        self, waiting: Sequence[Server], exchange: Exchange, done: Done, go_on: Callable[[], None]
-    ) -> None:
-        """Give servers that have not answered a caller like this one a moment, then go on with what is there. Those
-        that come later are announced by list_changed."""
+    def _after_listing(self, exchange: Exchange, done: Done, go_on: Callable[[], None]) -> None:
+        """Give servers that have not been listed for a caller like this one a moment, then go on with what is there.
+        Those that come later are announced by list_changed."""
+        caller = exchange.caller
+        lacking = [server.listings for server in self.servers.values() if server.listings.lacks(caller)]
+        if not lacking:
+            go_on()
+            return
+        patience = max(listings.patience(caller, self._startup_wait) for listings in lacking)
+        pending = [
+            self._tasks.start(listings.ready(caller), f"list for {self._profile}") for listings in lacking
+        ]
 
         async def wait() -> None:
-            pending = [
-                self._tasks.start(server.listings.ready(exchange.caller), f"wait for {server.name}")
-                for server in waiting
-            ]
             try:
-                await asyncio.wait(pending, timeout=self._startup_wait)
+                await asyncio.wait(pending, timeout=patience)
             finally:
                 for task in pending:
                     task.cancel()
@@ -147,9 +146,8 @@ class Router:
         if owned is not None:
             self._forward(owned, exchange, done)
             return
-        waiting = [server for server in self.servers.values() if not server.listings.answered.is_set()]
-        if waiting and self._starting():
-            self._after(waiting, exchange, done, lambda: self._forward_named(kind, name, exchange, done))
+        if self._starting() and any(not each.listings.answered.is_set() for each in self.servers.values()):
+            self._after_listing(exchange, done, lambda: self._forward_named(kind, name, exchange, done))
         else:
             done(self._unknown(kind, name, exchange))
 

@@ -22,7 +22,6 @@ from only1mcp_kernel.gateway.watching import Watch, subscribe, unsubscribe
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_kernel.wire.envelope import Envelope
-from only1mcp_kernel.wire.members import text
 from only1mcp_sdk import (
     Balancer,
     Caller,
@@ -38,6 +37,7 @@ from only1mcp_sdk import (
     Outcome,
     Question,
 )
+from only1mcp_sdk.members import text
 
 SWEEP_SECONDS = 15.0
 _CHANGED: dict[str, tuple[EntryKind, ...]] = {
@@ -306,7 +306,6 @@ class Server:
         """A session uses a link from now on."""
         if caller.session and caller.session not in link.members:
             link.members.add(caller.session)
-            link.opener = link.opener or caller.session
             self._levels.settle(link)
 
     def status(self) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from only1mcp_kernel.gateway.sinks import Sink
 from only1mcp_kernel.protocol.legacy import Hello
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
-from only1mcp_kernel.wire.members import encode
 from only1mcp_kernel.wire.seal import BadSeal, KeyRing
 from only1mcp_sdk import Caller, Json, Principal, Question
+from only1mcp_sdk.members import encode
 
 if TYPE_CHECKING:
     from only1mcp_kernel.gateway.requests import LegacyRequest

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from only1mcp_kernel.wire.members import encode
 from only1mcp_sdk import Done, Exchange, Failure, Handler, InputRequired, Notification, Outcome, Result
+from only1mcp_sdk.members import encode
 
 
 def translated(aliases: Mapping[str, str], handler: Handler) -> Handler:

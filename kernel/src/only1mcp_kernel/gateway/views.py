@@ -18,8 +18,8 @@ from only1mcp_kernel.config.model import ProfileConfig
 from only1mcp_kernel.gateway import names
 from only1mcp_kernel.gateway.catalogue import LISTS, Catalogue, ListKind
 from only1mcp_kernel.gateway.server import Server
-from only1mcp_kernel.wire.members import array, join, quoted, text
 from only1mcp_sdk import Caller, Entry, EntryKind, Era, Members, Result, Transform
+from only1mcp_sdk.members import array, join, quoted, text
 
 _MODERN_MEMBERS = ("resultType", "ttlMs", "cacheScope")
 MAX_VIEWS = 64
@@ -38,6 +38,8 @@ class Table(Struct):
     aliases: dict[str, dict[str, str]]
     """Server -> its own URI -> the one shown in its place."""
     with_resources: list[str]
+    hidden: set[str]
+    """URIs that are listed, but not shown here."""
 
 
 class Views:
@@ -76,7 +78,9 @@ class Views:
     # -- the table
 
     def _build_table(self) -> Table:
-        table = Table(named={}, owners={}, ambiguous={}, templates=[], aliases={}, with_resources=[])
+        table = Table(
+            named={}, owners={}, ambiguous={}, templates=[], aliases={}, with_resources=[], hidden=set()
+        )
         known = {name: self._known(server) for name, server in self._servers.items()}
         for kind in ("tool", "prompt"):
             self._name(kind, known, table)
@@ -159,6 +163,9 @@ class Views:
             ) or any(entry.kind in ("resource", "template") for entry in entries):
                 table.with_resources.append(server)
         table.owners["resource"] = owners
+        for each_server in self._servers.values():
+            listed = {uri for each in each_server.listings.known() for uri in each.identifiers("resource")}
+            table.hidden |= listed - owners.keys()
         # Stable sort: among equally long prefixes the order of the configuration stays.
         table.templates = sorted(templates, key=lambda each: -len(each[0]))
 
@@ -167,13 +174,15 @@ class Views:
     def owner(self, kind: EntryKind, name: str) -> names.Owned | None:
         owned = self.table.owners[kind].get(name)
         if owned is None and name not in self.table.ambiguous.get(kind, ()):
-            owned = self._former.get(kind, {}).get(name)
+            former = self._former.get(kind, {}).get(name)
+            if former is not None and former in self.table.owners[kind].values():
+                return former  # called by an old name; what is hidden now has none
         return owned
 
     def uri_owner(self, uri: str) -> names.Owned | None:
         table = self.table
         owned = table.owners["resource"].get(uri)
-        if owned is not None:
+        if owned is not None or uri in table.hidden:
             return owned
         aliased = names.own_uri(uri)
         if aliased is not None and aliased[0] in self._servers:

@@ -13,8 +13,8 @@ from only1mcp_kernel.gateway.catalogue import declared
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.request import ServerError, ask
 from only1mcp_kernel.wire.envelope import Envelope
-from only1mcp_kernel.wire.members import encode, quoted
 from only1mcp_sdk import ConnectionLost, Members
+from only1mcp_sdk.members import encode, quoted
 
 Heard = Callable[[Link, Envelope, Members], None]
 ACKNOWLEDGE_SECONDS = 5.0

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from only1mcp_kernel.protocol.revisions import INVALID_PARAMS, REVISIONS
-from only1mcp_kernel.wire.members import join, split
 from only1mcp_sdk import Era, Failure, Question
+from only1mcp_sdk.members import join, split
 
 
 def failure(outcome: Failure, method: str, era: Era, revision: str) -> Failure:

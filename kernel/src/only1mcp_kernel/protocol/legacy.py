@@ -8,8 +8,8 @@ from msgspec import Struct
 from only1mcp_kernel.protocol.capabilities import read_client
 from only1mcp_kernel.protocol.errors import Refused
 from only1mcp_kernel.protocol.revisions import INVALID_PARAMS, LATEST_LEGACY, LEGACY
-from only1mcp_kernel.wire.members import join, split, text
 from only1mcp_sdk import Capabilities, Json, Members, Result
+from only1mcp_sdk.members import join, split, text
 
 LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 """RFC 5424 severities, least severe first."""

@@ -24,8 +24,8 @@ from only1mcp_kernel.protocol.revisions import (
     MODERN,
     UNSUPPORTED_VERSION,
 )
-from only1mcp_kernel.wire.members import encode, join, split, text
 from only1mcp_sdk import Arrival, Caller, DuplicateMember, Failure, InputRequired, Members, Principal, Result
+from only1mcp_sdk.members import encode, join, split, text
 
 META = "io.modelcontextprotocol/"
 VERSION = META + "protocolVersion"

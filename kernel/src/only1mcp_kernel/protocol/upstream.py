@@ -12,8 +12,8 @@ from typing import Protocol
 from only1mcp_kernel.protocol import modern
 from only1mcp_kernel.protocol.revisions import LATEST_MODERN
 from only1mcp_kernel.wire import envelope
-from only1mcp_kernel.wire.members import join, quoted, text
 from only1mcp_sdk import Capabilities, Era, Members
+from only1mcp_sdk.members import join, quoted, text
 
 CLIENT_INFO = b'{"name":"only1mcp","title":"Only1MCP","version":"0.1.0"}'
 NO_CAPABILITIES = Capabilities()

@@ -11,8 +11,8 @@ import re
 import msgspec
 from msgspec import Struct
 
-from only1mcp_kernel.wire.members import encode, items, split, text
 from only1mcp_sdk import DuplicateMember, Json
+from only1mcp_sdk.members import encode, items, split, text
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600

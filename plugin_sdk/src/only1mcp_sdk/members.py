@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from only1mcp_sdk import DuplicateMember, Json, Members
+from only1mcp_sdk.messages import DuplicateMember, Json, Members
 
 _split = msgspec.json.Decoder(dict[str, Raw]).decode
 _items = msgspec.json.Decoder(list[Raw]).decode
