@@ -46,6 +46,9 @@ STEADY = 10.0
 """A link that lived this many seconds was a success: the next failure starts at the first back-off again."""
 ERAS: tuple[Era, ...] = ("modern", "legacy")
 ROOTS_SECONDS = 2.0
+"""How long a call that opens a link waits for a server to ask for roots and to be given them."""
+ROOTS_SETTLE_SECONDS = 0.1
+"""The protocol has no way for a server to say that it has taken them in."""
 MAX_LINKS = 256
 """Links per endpoint. More callers than that who cannot share are refused."""
 
@@ -342,6 +345,7 @@ async def _until_rooted(link: Link) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(ROOTS_SECONDS):
             await link.roots_answered.wait()
+            await asyncio.sleep(ROOTS_SETTLE_SECONDS)
 
 
 def owner_name(caller: Caller) -> str:
