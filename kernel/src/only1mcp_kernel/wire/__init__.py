@@ -1,1 +1,1 @@
-"""JSON-RPC on the wire: envelopes, raw members, sealed tokens. Knows nothing of MCP's methods or revisions."""
+"""JSON-RPC on the wire: envelopes and sealed tokens. Knows nothing of MCP's methods or revisions."""
