@@ -69,6 +69,37 @@ async def test_ids_and_tokens_of_windows_do_not_mix(folder: Path) -> None:
         await asyncio.gather(*(window(number, peer) for number, peer in enumerate(peers)))
 
 
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+async def test_questions_beside_a_busy_window(era: Era, folder: Path) -> None:
+    """Whichever of one person's windows is asked, no question is lost while another window keeps the child busy."""
+
+    def able(who: str) -> dict[str, Answer]:
+        return {"elicitation/create": lambda _: {"action": "accept", "content": {"name": who}}}
+
+    with Gateway(folder, {"servers": {"tiny": tiny("tiny")}}) as gateway:
+        gateway.start()
+        asking, busy = HttpPeer(gateway.url, era, able("asking")), HttpPeer(gateway.url, era, able("busy"))
+        async with opened(asking), opened(busy):
+            tools = await Tools.of(asking, 6)
+            await Tools.of(busy, 6)
+            done = asyncio.Event()
+
+            async def hammer() -> None:
+                while not done.is_set():
+                    await busy.call(tools.named("tiny", "echo"), {"text": "x" * 200})
+
+            async with asyncio.TaskGroup() as group:
+                for _ in range(3):
+                    group.create_task(hammer())
+                try:
+                    for number in range(150):
+                        question = asking.call(tools.named("tiny", "ask"), {"message": f"question {number}"})
+                        async with asyncio.timeout(5):
+                            assert "accept" in str(await question)
+                finally:
+                    done.set()
+
+
 async def test_roots_part_windows(servers: dict[str, Server], folder: Path, tmp_path: Path) -> None:
     """The filesystem server replaces its directories by the roots it is given; shared, it would serve wrong ones."""
     homes = [tmp_path / "one", tmp_path / "two"]
