@@ -338,3 +338,27 @@ async def test_a_server_that_starts_slowly_is_not_taken_for_another_era(tmp_path
     async with started(it):
         assert await it.gateway.settled(2)
         assert it.gateway.status()["servers"]["one"]["eras"] == ["modern"]
+
+
+async def test_a_question_given_to_a_call_that_ends_at_once_finds_the_right_one(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[ECHO])
+
+    async def work(connection: FakeConnection, params: Json) -> Json:
+        await asyncio.sleep(0.05 if params["arguments"]["ask"] else 60)
+        answered = connection.ask("elicitation/create", {"message": "?"})
+        quick = server.calls("tools/call")[1][
+            "id"
+        ]  # taken for the one that asks, and answered in the same breath
+        connection.deliver({"jsonrpc": "2.0", "id": quick, "result": {"content": []}})
+        return {"content": [], "heard": (await answered)["result"]}
+
+    server.methods["tools/call"] = work
+    async with world(tmp_path, one=server) as it:
+        client = it.http(capabilities=SDK_CAPS)
+        await client.initialize()
+        asking = client.legacy("tools/call", {"name": "echo", "arguments": {"ask": True}})
+        quick = client.legacy("tools/call", {"name": "echo", "arguments": {"ask": False}})
+        assert (await quick.done())["result"] == {"content": []}
+        question = await asking.until_sent("elicitation/create")
+        client.answer(question, {"action": "decline"})
+        assert (await asking.done())["result"]["heard"] == {"action": "decline"}

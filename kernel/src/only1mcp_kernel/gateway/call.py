@@ -65,6 +65,7 @@ class Call:
         "_id",
         "_link",
         "_on_end",
+        "_orphaned",
         "_parking",
         "_questions",
         "_server",
@@ -82,6 +83,7 @@ class Call:
         parking: Parking,
         timeout: float,
         on_end: Callable[[Call, Outcome], None],
+        orphaned: Callable[[Json, Question], None],
     ) -> None:
         self.exchange = exchange
         self.seconds = 0.0
@@ -91,6 +93,7 @@ class Call:
         self._parking = parking
         self._timeout = timeout
         self._on_end = on_end
+        self._orphaned = orphaned
         self._done: Done | None = None
         self._id = link.next_id()
         self._questions: dict[str, tuple[Json, Question]] = {}
@@ -207,6 +210,7 @@ class Call:
         """The client gave up, or nobody came back."""
         self._link.cancel(self._id, reason)
         self._parking.forget(self)
+        self._let_questions_go()
         self._end(CANCELLED)
 
     def _time_out(self) -> None:
@@ -239,10 +243,17 @@ class Call:
             return
         self._pause()
         done, self._done = self._done, None
+        self._let_questions_go()
         if self._answered is None:
             self._answered = outcome
             self._on_end(self, outcome)
         done(outcome)
+
+    def _let_questions_go(self) -> None:
+        """The call ends before its client was asked: the questions were another call's, or nobody's."""
+        questions, self._questions = self._questions, {}
+        for id, question in questions.values():
+            self._orphaned(id, question)
 
     def _failure(self, problem: str) -> Failure:
         return Failure.of(

@@ -17,7 +17,7 @@ from only1mcp_kernel.gateway.listings import ALL_KINDS, Listings
 from only1mcp_kernel.gateway.loglevels import LogLevels
 from only1mcp_kernel.gateway.parking import Parking
 from only1mcp_kernel.gateway.pinning import Pins
-from only1mcp_kernel.gateway.questions import asking_call, calls_in_flight, put
+from only1mcp_kernel.gateway.questions import asking_call, calls_in_flight, decline, put
 from only1mcp_kernel.gateway.watching import Watch, subscribe, unsubscribe
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
 from only1mcp_kernel.tasks import Tasks
@@ -203,7 +203,13 @@ class Server:
                 except Exception as error:
                     self.log.error("the balancer raised while learning", exc_info=error)
 
-        Call(self.name, exchange, link, self._parking, self._call_timeout, ended).start(done)
+        def orphaned(id: Json, question: Question) -> None:
+            if calls_in_flight(link):
+                self.asked(link, id, question, None)
+            else:
+                decline(link, id, question)
+
+        Call(self.name, exchange, link, self._parking, self._call_timeout, ended, orphaned).start(done)
 
     def _unavailable(self, problem: str) -> Failure:
         return Failure.of(
