@@ -20,7 +20,8 @@ class StdioConnector:
     """Starts one child per connection."""
 
     def __init__(self, config: ConnectorConfig, context: Context, watcher: Watcher) -> None:
-        self.target = " ".join([config.command, *config.args])
+        # Arguments are left out: they may hold tokens and passwords.
+        self.target = f"{config.command} with {len(config.args)} arguments" if config.args else config.command
         self._config = config
         self._context = context
         self._watcher = watcher
@@ -28,20 +29,28 @@ class StdioConnector:
 
     async def connect(self, inbox: Inbox) -> Connection:
         config = self._config
-        cookie = self._watcher.next_cookie()
-        environment = build(os.environ, config.pass_env, config.env, cookie)
-        cwd = self._cwd()
-        program = self._find(environment, cwd)
-        child = Child(
-            inbox, cookie, config.stop_timeout, config.max_line_bytes, self._context.logger, self._children
-        )
+        try:
+            cookie = await self._watcher.next_cookie()
+            environment = build(os.environ, config.pass_env, config.env, cookie)
+            cwd = self._cwd()
+            program = self._find(environment, cwd)
+            return await self._start(inbox, cookie, program, environment, cwd)
+        except (OSError, ValueError) as error:  # ValueError: a null character, or = in a variable's name
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise ConnectFailed(f"cannot start {config.command}: {reason}") from None
+
+    async def _start(
+        self, inbox: Inbox, cookie: str, program: str, environment: Mapping[str, str], cwd: Path | None
+    ) -> Child:
+        config = self._config
+        log = self._context.logger
+        child = Child(inbox, cookie, config.stop_timeout, config.max_line_bytes, log, self._children.discard)
+        self._children.add(child)
         starting = asyncio.get_running_loop().subprocess_exec(
             lambda: child, program, *config.args, env=environment, cwd=cwd, start_new_session=True
         )
         try:
             await starting
-        except OSError as error:
-            raise ConnectFailed(f"cannot start {config.command}: {error.strerror or error}") from None
         except BaseException:
             await child.close()
             raise
@@ -70,7 +79,7 @@ class StdioConnector:
         return found
 
     async def close(self) -> None:
-        """End what is left."""
+        """End every child that is left, and wait until it is gone."""
         await asyncio.gather(*(child.close() for child in list(self._children)))
 
 

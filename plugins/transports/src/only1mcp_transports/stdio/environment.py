@@ -17,17 +17,6 @@ PASSED = (
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
     "UV_*", "PIP_*", "npm_config_*",
 )  # fmt: skip
-WINDOWS = (
-    "SYSTEMROOT",
-    "APPDATA",
-    "LOCALAPPDATA",
-    "USERPROFILE",
-    "TEMP",
-    "TMP",
-    "PATHEXT",
-    "COMSPEC",
-    "PROGRAMFILES",
-)
 COOKIE = "ONLY1MCP_COOKIE"
 """Marks every process of a child's family; see `family`."""
 
@@ -40,12 +29,12 @@ def build(
     The directory of this interpreter is appended to PATH, so that programs installed beside the gateway (`uvx`) are
     found without a shell profile.
     """
-    globs = (*PASSED, *(WINDOWS if sys.platform == "win32" else ()), *pass_env)
+    globs = (*PASSED, *pass_env)
     built = {name: value for name, value in own.items() if any(fnmatchcase(name, glob) for glob in globs)}
     built.update(env)
     beside = os.path.dirname(sys.executable)
     path = built.get("PATH", os.defpath)
     if beside not in path.split(os.pathsep):
-        built["PATH"] = f"{path}{os.pathsep}{beside}"
+        built["PATH"] = f"{path}{os.pathsep}{beside}" if path else beside
     built[COOKIE] = cookie
     return built
