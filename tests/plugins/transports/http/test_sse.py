@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 
 from only1mcp_transports.http.sse import Event, Events, EventTooLarge
@@ -89,6 +91,17 @@ def test_remembers_when_to_retry(value: bytes, retry: int | None) -> None:
 def test_refuses_what_is_too_large(stream: bytes, size: int) -> None:
     with pytest.raises(EventTooLarge):
         read(stream, size, limit=100)
+
+
+def test_many_short_lines_take_no_more_memory_than_one_long_line() -> None:
+    events = Events(1 << 18)
+    tracemalloc.start()
+    try:
+        for _ in range(80):
+            assert not list(events.feed(b"data:ab\n" * 1000))
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("size", [1, 64, ENOUGH])

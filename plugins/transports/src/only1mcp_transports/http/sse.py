@@ -39,8 +39,8 @@ class Events:
         self._after_cr = False
         self._id = last_id
         self._type = b""
-        self._data: list[bytes] = []
-        self._size = 0
+        self._data = bytearray()
+        """The event's lines, each with a line feed. In one piece: as a list, short ones take many times their size."""
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """The events that `chunk` completes; go through all of them. Raises `EventTooLarge` after the good ones."""
@@ -77,9 +77,9 @@ class Events:
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
-            self._size += len(value) + 1
-            self._bound(0)
-            self._data.append(value)
+            self._bound(len(value) + 1)
+            self._data += value
+            self._data += b"\n"
         elif name == b"event":
             self._type = value
         elif name == b"id":
@@ -91,11 +91,10 @@ class Events:
     def _dispatch(self) -> Iterator[Event]:
         self.last_id = self._id
         if self._data:
-            yield Event(b"\n".join(self._data), self._type)
-        self._data = []
-        self._size = 0
+            yield Event(bytes(memoryview(self._data)[:-1]), self._type)
+        self._data = bytearray()
         self._type = b""
 
     def _bound(self, more: int) -> None:
-        if self._size + more > self._max_bytes + len(b"data: \r\n"):
+        if len(self._data) + more > self._max_bytes + len(b"data: \r\n"):
             raise EventTooLarge
