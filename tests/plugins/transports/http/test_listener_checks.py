@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import socket
 
 import pytest
 from pydantic import ValidationError
@@ -196,6 +197,41 @@ async def test_an_exposed_listener() -> None:
     async with listening(gate, host="0.0.0.0", allowed_hosts=["one.example"]) as listener:
         assert (await ask(listener, post(fields=changed(POST, host="one.example:8080"))))[0].status == 200
         assert (await ask(listener, post(fields=changed(POST, host="localhost"))))[0].status == 403
+        assert (await ask(listener, post(fields=changed(POST, host="0.0.0.0"))))[0].status == 403
+
+
+async def test_a_listener_serves_its_own_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(*_: object, **__: object) -> object:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    async with listening(ScriptedGate(), host="MyMachine") as listener:
+        monkeypatch.undo()
+        assert not listener.exposed
+        for host, status in (
+            ("mymachine:8080", 200),
+            ("MyMachine", 200),
+            ("localhost", 200),
+            ("mymachine2", 403),
+        ):
+            assert (await ask(listener, post(fields=changed(POST, host=host))))[0].status == status
+
+
+@pytest.mark.parametrize(
+    ("rules", "host", "served"),
+    [
+        (Rules(loopback=True, hosts=frozenset({"127.0.0.2"})), "127.0.0.2:8080", True),
+        (Rules(loopback=True, hosts=frozenset({"127.0.0.2"})), "127.0.0.3:8080", False),
+        (Rules(loopback=False, hosts=frozenset({"[2001:db8::1]"})), "[2001:db8::1]:8080", True),
+        (Rules(loopback=False, hosts=frozenset({"[2001:db8::1]"})), "[2001:db8::1", False),
+    ],
+)
+def test_hosts(rules: Rules, host: str, served: bool) -> None:
+    if served:
+        check_host({"host": host}, rules)
+    else:
+        with pytest.raises(Refused):
+            check_host({"host": host}, rules)
 
 
 async def test_browsers_of_configured_origins() -> None:
@@ -331,6 +367,17 @@ class TestBodies:
         b"GET /mcp HTTP/1.1\r\nAccept: */*",
         b"GET /mcp HTTP/1.1\r\nHost: localhost\r\nHost: localhost",
         b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2",
+        b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1",
+        b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: chunked",
+        b"GET /mcp HTTP/1.1\nHost: localhost\nAccept: */*",
+        b"GET /mcp HTTP/1.1\r\nHost: localhost\nAccept: */*",
+        b"GET /mcp HTTP/1.1\r\nHost: localhost\rAccept: */*",
+        b"GET /mcp HTTP/1.1\r\nHost : localhost",
+        b"GET /mcp HTTP/1.1\r\nHost: localhost\r\nX: y\r\n folded",
+        b"GET /mcp HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 10_000,
+        b"GET /mcp HTTP/1.1\r\nHost: localhost" + b"\r\nX: x" * 200,
+        b"GET /mcp/" + b"x" * 10_000 + b" HTTP/1.1\r\nHost: localhost",
+        b"GET /mcp/\xe9 HTTP/1.1\r\nHost: localhost",
     ],
 )
 async def test_what_is_no_http(garbage: bytes, caplog: pytest.LogCaptureFixture) -> None:

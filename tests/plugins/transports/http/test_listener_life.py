@@ -76,7 +76,7 @@ async def test_addresses_of_ipv6() -> None:
 async def test_a_port_in_use() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, Harness() as harness:
         port = taken.getsockname()[1]
-        with pytest.raises(OpenFailed, match=rf"127\.0\.0\.1:{port}.*another program"):
+        with pytest.raises(OpenFailed, match=rf"127\.0\.0\.1:{port}.*another program.*`port`"):
             async with harness.open(HTTP, {"port": port}):
                 pass
         assert not harness.pool.keys

@@ -50,7 +50,7 @@ class ListenerConfig(PluginConfig):
     allowed_hosts: list[Annotated[str, AfterValidator(_host)]] = Field(
         default=[],
         description="Values of the Host header to serve: a name, for any port, or name:port. At a loopback address"
-        " they come on top of localhost; elsewhere none means that every Host is served.",
+        " they come on top of localhost, elsewhere none means that every Host is served; `host` itself always is.",
     )
     allowed_origins: list[Annotated[str, AfterValidator(_origin)]] = Field(
         default=[],

@@ -17,6 +17,8 @@ from only1mcp_transports.http.server import BoundServer, Route, open_server
 
 BODY_SECONDS = 60.0
 """How long a client may take to send a request's body."""
+_WILDCARDS = ("0.0.0.0", "::")
+"""Every address of the machine, and the address of none."""
 _STREAM = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache",
@@ -32,14 +34,16 @@ class HttpListener:
         self._log = context.logger
         self._server = server
         self._path = "" if config.path == "/" else config.path
-        hosts, origins = frozenset(config.allowed_hosts), frozenset(config.allowed_origins)
-        self._rules = checks.Rules(server.loopback, hosts, origins)
+        self._host = f"[{config.host}]" if ":" in config.host else config.host
+        hosts = set(config.allowed_hosts)
+        if (hosts or server.loopback) and config.host not in _WILDCARDS:
+            hosts.add(self._host.lower())  # whoever follows `address` is served
+        self._rules = checks.Rules(server.loopback, frozenset(hosts), frozenset(config.allowed_origins))
         self._gate: Gate
 
     @property
     def address(self) -> str:
-        host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
-        return f"http://{host}:{self._server.port}{self._config.path}"
+        return f"http://{self._host}:{self._server.port}{self._config.path}"
 
     @property
     def exposed(self) -> bool:

@@ -201,7 +201,7 @@ def _explain(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return f"the host is not known ({error.strerror}); give an IP address of this machine"
     if error.errno == errno.EADDRINUSE:
-        return "another program uses this port; stop it, or give this listener another `port`"
+        return "another program, maybe another gateway, uses this port; stop it, or give this listener another `port`"
     if error.errno == errno.EADDRNOTAVAIL:
         return "this machine does not have this address; 127.0.0.1 is for this machine only, 0.0.0.0 for all"
     if error.errno in (errno.EACCES, errno.EPERM):
