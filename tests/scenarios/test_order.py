@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
@@ -44,17 +45,16 @@ async def test_start_order_of_small_servers(era: Era, folder: Path) -> None:
 
 async def test_restarts_of_the_seven(seven: Gateway, servers: dict[str, Server], folder: Path) -> None:
     counts = {"tools/list": 52, "prompts/list": 5, "resources/list": 8, "resources/templates/list": 2}
-    first = {
-        method: await result_when(seven.url, "legacy", method, count) for method, count in counts.items()
-    }
+
+    async def lists(gateway: Gateway) -> dict[str, bytes]:
+        return {m: await result_when(gateway.url, "legacy", m, count) for m, count in counts.items()}
+
     late = [3.0, 2.0, 1.5, 1.0, 0.5, 0.2, 0.0]
     entries = {n: delayed(s.entry(), d) for (n, s), d in zip(servers.items(), late, strict=True)}
     with Gateway(folder, {"servers": entries}) as gateway:
         gateway.start()
         end = time.monotonic() + 20
-        while True:
-            again = {m: await result_when(gateway.url, "legacy", m, count) for m, count in counts.items()}
-            # Until a slow server was listed in this client's era, it is shown as it lists itself in the other.
-            if first == again or time.monotonic() > end:
-                break
+        # Until a slow server was listed in this client's era, it is shown as it lists itself in the other.
+        while (first := await lists(seven)) != (again := await lists(gateway)) and time.monotonic() < end:
+            await asyncio.sleep(0.5)
     assert first == again
