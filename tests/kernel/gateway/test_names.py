@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 
 from hypothesis import given
@@ -55,7 +56,17 @@ def test_an_aliased_template_can_still_be_expanded() -> None:
 
 
 def test_template_patterns() -> None:
-    pattern = names.template_pattern("db://{table}/row/{id}{?x}")
-    assert pattern.fullmatch("db://users/row/7?x=1")
-    assert not pattern.fullmatch("db://users/7")
-    assert not pattern.fullmatch("other://users/row/7")
+    literals = names.template_literals("db://{table}/row/{id}{?x}")
+    assert names.expands_to(literals, "db://users/row/7?x=1")
+    assert not names.expands_to(literals, "db://users/7")
+    assert not names.expands_to(literals, "other://users/row/7")
+    assert names.expands_to(["plain"], "plain")
+    assert not names.expands_to(["plain"], "plain and more")
+    assert not names.expands_to(["ab", "ba"], "aba")  # its ends may not overlap
+
+
+def test_templates_are_matched_in_linear_time() -> None:
+    literals = names.template_literals("repo://{owner}/{repo}/contents")
+    began = time.monotonic()
+    assert not names.expands_to(literals, "repo://" + "/" * 20_000)
+    assert time.monotonic() - began < 0.2

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -176,6 +176,13 @@ async def started(made: World) -> AsyncIterator[World]:
         yield made
     finally:
         await made.gateway.stop()
+
+
+async def until(condition: Callable[[], object], seconds: float = 2.0) -> None:
+    """Wait until this holds."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 class Recorder:

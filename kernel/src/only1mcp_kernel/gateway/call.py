@@ -17,6 +17,7 @@ from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.parking import Parking
 from only1mcp_kernel.gateway.request import read_error
 from only1mcp_kernel.protocol import bridge
+from only1mcp_kernel.protocol.legacy import wants
 from only1mcp_kernel.protocol.modern import NAME_PARAM
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
 from only1mcp_kernel.wire.envelope import Envelope
@@ -32,7 +33,7 @@ from only1mcp_sdk import (
     Question,
     Result,
 )
-from only1mcp_sdk.members import join, quoted
+from only1mcp_sdk.members import join, quoted, text
 
 CANCELLED = Failure.of(-32603, "Request cancelled")
 
@@ -182,15 +183,18 @@ class Call:
             params["progressToken"] = self.exchange.progress_token
             self.exchange.emit(Notification(message.method, join(params)))
             return
-        unwanted = self.exchange.caller.era == "modern" and self.exchange.log_level is None
-        if message.method == "notifications/message" and unwanted:
-            return
+        if message.method == "notifications/message" and self.exchange.caller.era == "modern":
+            wanted = self.exchange.log_level
+            if wanted is None or (self._link.era == "legacy" and not wants(_level(params), wanted)):
+                return
         self.exchange.emit(Notification(message.method, message.params))
 
     def asked(self, id: Json, question: Question) -> None:
         """The server asks the client something before it can go on."""
         first = not self._questions
         key = f"{question.method.partition('/')[0]}-{id.decode().strip(chr(34))}"
+        if key in self._questions:
+            key += "-string"  # the ids 1 and "1" are two
         self._questions[key] = (id, question)
         if first and self._done is not None:
             # Give a server that asks several things at once the time to do so.
@@ -259,6 +263,10 @@ class Call:
         return Failure.of(
             INTERNAL_ERROR, f'Server "{self._server}" {_verb(problem)}', {"server": self._server}
         )
+
+
+def _level(params: Members) -> str:
+    return text(params.get("level")) or "info"
 
 
 def _verb(problem: str) -> str:

@@ -18,8 +18,10 @@ from msgspec import Struct
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.request import ServerError, ask
 from only1mcp_kernel.protocol.revisions import METHOD_NOT_FOUND
-from only1mcp_sdk import Capabilities, EntryKind, Era, Members
+from only1mcp_sdk import Capabilities, EntryKind, Era, Json, Members
 from only1mcp_sdk.members import encode, items, quoted, split, text
+
+_log = logging.getLogger("only1mcp.gateway")
 
 MAX_PAGES = 1000
 MAX_ENTRIES = 20_000
@@ -98,19 +100,22 @@ async def fetch(link: Link, capabilities: Capabilities, timeout: float, log: log
 async def _fetch_list(
     link: Link, each: ListKind, capabilities: Capabilities, timeout: float
 ) -> tuple[list[Members], Members]:
-    entries: list[Members] = []
+    entries: list[Json] = []
     first: Members | None = None
     params: Members = {}
+    cursors: set[str] = set()
     for _ in range(MAX_PAGES):
         page = split(await ask(link, each.method, params, timeout, capabilities))
-        entries += [split(entry) for entry in items(page.pop(each.member, b"[]"))]
+        entries += items(page.pop(each.member, b"[]"))
         cursor = text(page.pop("nextCursor", None))
         if first is None:
             first = page
-        if cursor is None or len(entries) > MAX_ENTRIES:
+        if cursor is None or cursor in cursors or len(entries) > MAX_ENTRIES:
             break
+        cursors.add(cursor)
         params = {"cursor": quoted(cursor)}
-    return entries, first or {}
+    # A server that ignores cursors lists the same page again. What is no object is no entry.
+    return [split(entry) for entry in dict.fromkeys(entries) if entry[:1] == b"{"], first or {}
 
 
 class _Remembered(Struct):
@@ -169,7 +174,10 @@ class Memory:
         return list(dict.fromkeys(name for each in self.all() for name in each.identifiers(kind)))
 
     def _write(self) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self._path.with_suffix(".new")
-        draft.write_bytes(encode(self._known))
-        os.replace(draft, self._path)
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft.write_bytes(encode(self._known))
+            os.replace(draft, self._path)
+        except OSError as error:
+            _log.warning("what servers list can't be remembered over restarts: %s", error)

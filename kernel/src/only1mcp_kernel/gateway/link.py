@@ -16,7 +16,7 @@ from only1mcp_kernel.protocol import modern
 from only1mcp_kernel.protocol.revisions import LATEST_LEGACY
 from only1mcp_kernel.protocol.upstream import Dialect, LegacyDialect
 from only1mcp_kernel.wire import envelope as wire
-from only1mcp_kernel.wire.envelope import BadMessage, Envelope
+from only1mcp_kernel.wire.envelope import BadAnswer, BadMessage, Envelope
 from only1mcp_sdk import Capabilities, Connection, Connector, Era, Json, Members, Question
 from only1mcp_sdk.members import encode, split, text
 
@@ -99,7 +99,8 @@ class Link:
         self.roots_answered = asyncio.Event()
         """Set once the server has asked for roots over this link and has been answered."""
         self._roots_questions: set[Json] = set()
-        self._gone = asyncio.Event()
+        self.gone = asyncio.Event()
+        """Set once the link is closed, from either side."""
         self._complained = False
         self.problem = ""
 
@@ -116,11 +117,6 @@ class Link:
         self._fail("the connection was closed")
         if self._connection is not None:
             await self._connection.close()
-
-    async def gone(self) -> str:
-        """Wait until the link is closed, from either side; say why."""
-        await self._gone.wait()
-        return self.problem
 
     # -- towards the server
 
@@ -184,6 +180,9 @@ class Link:
             read = wire.read(message)
         except BadMessage as error:
             self._complain(f"sent a message that is not JSON-RPC: {error.message}")
+            waiting = self.waiting.pop(_number(error.id), None) if isinstance(error, BadAnswer) else None
+            if waiting is not None:
+                waiting.lost(f"answered with a message that is not JSON-RPC: {error.message}")
             return
         for one in read if isinstance(read, list) else (read,):
             self._take(one, stream)
@@ -212,10 +211,7 @@ class Link:
             else:
                 self._notification(message, params, stream)
             return
-        try:
-            id = int(message.id)
-        except ValueError:
-            id = -1
+        id = _number(message.id)
         if id not in self.waiting and message.error and stream is not None:
             id = stream  # an error about a message whose id the server could not read, or did not care to
         waiting = self.waiting.pop(id, None)
@@ -249,21 +245,23 @@ class Link:
             self._host.link_notified(self, message, params)
 
     def _by_token(self, token: Json | None) -> Waiting | None:
-        return self.waiting.get(int(token)) if token is not None and token.isdigit() else None
+        return self.waiting.get(_number(token)) if token is not None else None
 
     def _by_subscription(self, params: Members) -> Waiting | None:
         if "_meta" not in params or params["_meta"].find(_SUBSCRIPTION_ID) < 0:
             return None
-        id = split(params["_meta"]).get(modern.SUBSCRIPTION_ID, b"")
-        id_text = text(id) or id.decode()
-        return self.waiting.get(int(id_text)) if id_text.isdigit() else None
+        try:
+            id = split(params["_meta"]).get(modern.SUBSCRIPTION_ID, b"")
+        except ValueError:
+            return None
+        return self.waiting.get(_number((text(id) or "").encode() or id))
 
     def _fail(self, problem: str) -> None:
         if not self.alive:
             return
         self.alive = False
         self.problem = problem
-        self._gone.set()
+        self.gone.set()
         waiting, self.waiting = self.waiting, {}
         for one in waiting.values():
             one.lost(problem)
@@ -272,3 +270,8 @@ class Link:
         if not self._complained:
             self._complained = True
             self._log.warning("%s (said once per connection)", problem)
+
+
+def _number(raw: Json) -> int:
+    """An id as this link makes them; -1 for anything else."""
+    return int(raw) if raw.isdigit() and len(raw) < 20 else -1

@@ -86,15 +86,26 @@ def own_uri(uri: str) -> Owned | None:
     return (server, unquote(encoded)) if slash else None
 
 
-def template_prefix(template: str) -> str:
-    """The literal start of a URI template."""
-    return template.partition("{")[0]
+def template_literals(template: str) -> list[str]:
+    """What of a URI template (RFC 6570) stands between its expressions."""
+    return re.split(r"\{[^{}]*\}", template)
 
 
-def template_pattern(template: str) -> re.Pattern[str]:
-    """What a URI template (RFC 6570) may expand to, generously: an expression matches anything."""
-    literals = re.split(r"\{[^{}]*\}", template)
-    return re.compile(".*".join(re.escape(literal) for literal in literals), re.DOTALL)
+def expands_to(literals: Sequence[str], uri: str) -> bool:
+    """Whether a template of these literals may expand to this URI, generously: an expression matches anything. In
+    linear time: both come from outside, and a regular expression would backtrack over them for minutes."""
+    if len(literals) == 1:
+        return uri == literals[0]
+    first, *inner, last = literals
+    if not uri.startswith(first) or not uri.endswith(last):
+        return False
+    at, end = len(first), len(uri) - len(last)
+    for literal in inner:
+        found = uri.find(literal, at, end)
+        if found < 0:
+            return False
+        at = found + len(literal)
+    return at <= end
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:

@@ -79,7 +79,12 @@ class ModernRequest:
         if self._exchange.cancelled:
             self._sink.finish()
         elif isinstance(outcome, Result):
-            self._sink.finish(wire.response(self._id, modern.write_result(self._exchange.method, outcome)))
+            try:
+                result = modern.write_result(self._exchange.method, outcome)
+            except ValueError as error:
+                self._sink.finish(wire.error(self._id, _malformed(error).raw))
+            else:
+                self._sink.finish(wire.response(self._id, result))
         elif isinstance(outcome, InputRequired):
             self._sink.finish(wire.response(self._id, modern.write_input_required(outcome)))
         else:
@@ -125,7 +130,8 @@ class LegacyRequest:
         if self._finished:
             return
         if notification.method == "notifications/message":
-            level = text(split(notification.params).get("level")) or "info"
+            members = split(notification.params) if notification.params else {}
+            level = text(members.get("level")) or "info"
             if not legacy.wants(level, self._session.log_level):
                 return
         self.sink.notify(wire.notification(notification.method, notification.params))
@@ -139,7 +145,12 @@ class LegacyRequest:
         if self._finished:
             return
         if isinstance(outcome, Result):
-            self._finish(wire.response(self._id, legacy.write_result(outcome)))
+            try:
+                result = legacy.write_result(outcome)
+            except ValueError as error:
+                self._finish(wire.error(self._id, _malformed(error).raw))
+            else:
+                self._finish(wire.response(self._id, result))
         elif isinstance(outcome, Failure):
             self._finish(wire.error(self._id, outcome.raw))
         elif self._rounds == MAX_ROUNDS:
@@ -239,6 +250,10 @@ class _Round:
         if self._timer is not None:
             self._timer.cancel()
         self._done(self._asked, self._answers, self._refusals)
+
+
+def _malformed(error: ValueError) -> Failure:
+    return Failure.of(INTERNAL_ERROR, f"The server answered with a malformed result: {error}")
 
 
 def _turned_down(question: Question) -> tuple[bytes, bytes]:

@@ -7,7 +7,6 @@ of capabilities see; its lists are bytes, made on first use.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,13 +32,13 @@ class Table(Struct):
     owners: dict[EntryKind, dict[str, names.Owned]]
     """What they are called after them, and whose it is."""
     ambiguous: dict[EntryKind, dict[str, list[str]]]
-    templates: list[tuple[str, re.Pattern[str], str]]
-    """Literal prefix, pattern and server; the one to try first comes first."""
+    templates: list[tuple[list[str], str]]
+    """Literals and server; the one to try first comes first."""
     aliases: dict[str, dict[str, str]]
     """Server -> its own URI -> the one shown in its place."""
     with_resources: list[str]
-    hidden: set[str]
-    """URIs that are listed, but not shown here."""
+    hidden: set[names.Owned]
+    """Resources that are listed, but not shown here."""
 
 
 class Views:
@@ -140,7 +139,6 @@ class Views:
 
     def _own_uris(self, known: Mapping[str, list[Entry]], table: Table) -> None:
         owners: dict[str, names.Owned] = {}
-        templates: list[tuple[str, re.Pattern[str], str]] = []
         listed_templates: dict[str, str] = {}
         for server, entries in known.items():
             aliases: dict[str, str] = {}
@@ -150,24 +148,39 @@ class Views:
                     if owners.setdefault(shown, (server, entry.name))[0] != server:
                         shown = aliases[entry.name] = names.alias_uri(server, entry.name)
                         owners[shown] = (server, entry.name)
-                elif entry.kind == "template":
-                    templates.append(
-                        (names.template_prefix(entry.name), names.template_pattern(entry.name), server)
-                    )
-                    if listed_templates.setdefault(entry.name, server) != server:
-                        aliases[entry.name] = names.alias_uri(server, entry.name)
+                elif entry.kind == "template" and listed_templates.setdefault(entry.name, server) != server:
+                    aliases[entry.name] = names.alias_uri(server, entry.name)
             if aliases:
                 table.aliases[server] = aliases
             if any(
                 "resources" in _capabilities(each) for each in self._servers[server].listings.memory.all()
             ) or any(entry.kind in ("resource", "template") for entry in entries):
                 table.with_resources.append(server)
+        kept = self._kept(known, table)
+        resources = {(entry.server, entry.name) for entry in kept if entry.kind == "resource"}
+        owners = {uri: owned for uri, owned in owners.items() if owned in resources}
         table.owners["resource"] = owners
-        for each_server in self._servers.values():
-            listed = {uri for each in each_server.listings.known() for uri in each.identifiers("resource")}
-            table.hidden |= listed - owners.keys()
+        for name, each_server in self._servers.items():
+            listed = {
+                (name, uri) for each in each_server.listings.known() for uri in each.identifiers("resource")
+            }
+            table.hidden |= listed.difference(owners.values())
+        templates = [
+            (names.template_literals(entry.name), entry.server) for entry in kept if entry.kind == "template"
+        ]
         # Stable sort: among equally long prefixes the order of the configuration stays.
-        table.templates = sorted(templates, key=lambda each: -len(each[0]))
+        table.templates = sorted(templates, key=lambda each: -len(each[0][0]))
+
+    def _kept(self, known: Mapping[str, list[Entry]], table: Table) -> list[Entry]:
+        """The resources and templates that the profile's own transforms leave."""
+        entries = [
+            _aliased(entry, table)
+            for listed in known.values()
+            for entry in listed
+            if entry.kind in ("resource", "template")
+        ]
+        kept = {(entry.kind, entry.server, entry.name) for entry in self._finish(entries)}
+        return [entry for entry in entries if (entry.kind, entry.server, entry.name) in kept]
 
     # -- looking up
 
@@ -182,13 +195,13 @@ class Views:
     def uri_owner(self, uri: str) -> names.Owned | None:
         table = self.table
         owned = table.owners["resource"].get(uri)
-        if owned is not None or uri in table.hidden:
+        if owned is not None or any((server, uri) in table.hidden for server in self._servers):
             return owned
         aliased = names.own_uri(uri)
         if aliased is not None and aliased[0] in self._servers:
-            return aliased
-        for _, pattern, server in table.templates:
-            if pattern.fullmatch(uri):
+            return None if aliased in table.hidden else aliased
+        for literals, server in table.templates:
+            if names.expands_to(literals, uri):
                 return server, uri
         if len(table.with_resources) == 1:
             return table.with_resources[0], uri
@@ -232,14 +245,7 @@ class Views:
                 if owners.get(entry.shown) == (entry.server, entry.name)
             ]
         else:
-            aliases = table.aliases
-            named = [
-                msgspec.structs.replace(
-                    entry, shown=aliases.get(entry.server, {}).get(entry.name, entry.shown)
-                )
-                for entry in merged
-            ]
-            listed = list(self._finish(named))
+            listed = list(self._finish([_aliased(entry, table) for entry in merged]))
         items = array(join(_shown_members(entry, each)) for entry in listed)
         return Result(join({each.member: items, **self._list_members(extras, caller.era)}), caller.era)
 
@@ -251,7 +257,8 @@ class Views:
         if era == "legacy":
             return members
         complete = len(extras) == len(self._servers)
-        ttls = [int(each.get("ttlMs", b"0")) for _, each in extras if each.get("ttlMs", b"0").isdigit()]
+        given = [each.get("ttlMs", b"0") for _, each in extras]
+        ttls = [int(ttl) for ttl in given if ttl.isdigit() and len(ttl) < 20]
         private = any(each.get("cacheScope") != b'"public"' for _, each in extras)
         members["resultType"] = b'"complete"'
         members["ttlMs"] = b"%d" % (min(ttls, default=0) if complete and len(ttls) == len(extras) else 0)
@@ -270,6 +277,11 @@ def _entries(server: str, catalogue: Catalogue) -> list[Entry]:
             if name is not None:
                 entries.append(Entry(kind=each.kind, server=server, name=name, shown=name, members=members))
     return entries
+
+
+def _aliased(entry: Entry, table: Table) -> Entry:
+    shown = table.aliases.get(entry.server, {}).get(entry.name, entry.shown)
+    return msgspec.structs.replace(entry, shown=shown)
 
 
 def _shown_members(entry: Entry, each: ListKind) -> Members:

@@ -66,7 +66,7 @@ class Watch:
             self._changed.clear()
             filter = self._filter()
             if not filter:
-                await self._changed.wait()
+                await _first(self._changed, self._link.gone)
                 continue
             stream = self._open(filter)
             old, self._current = self._current, stream

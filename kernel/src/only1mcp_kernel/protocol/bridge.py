@@ -5,10 +5,6 @@ Only used where an exchange does cross. Questions need no bridge: in either era 
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 from only1mcp_kernel.protocol.revisions import INVALID_PARAMS, REVISIONS
 from only1mcp_sdk import Era, Failure, Question
 from only1mcp_sdk.members import join, split
@@ -26,8 +22,10 @@ def failure(outcome: Failure, method: str, era: Era, revision: str) -> Failure:
 
 
 def _names_uri(outcome: Failure) -> bool:
-    data: Any = msgspec.json.decode(outcome.raw).get("data")
-    return isinstance(data, dict) and "uri" in data
+    try:
+        return "uri" in split(split(outcome.raw).get("data", b""))
+    except ValueError:
+        return False  # no data, or none that is an object
 
 
 def _with_code(outcome: Failure, code: int) -> Failure:

@@ -48,6 +48,10 @@ class BadMessage(Exception):
         self.id = id
 
 
+class BadAnswer(BadMessage):
+    """One that was meant as a response to the request of its id."""
+
+
 def read(body: bytes) -> Envelope | list[Envelope]:
     """Read a message or a batch. Raises `BadMessage`."""
     _check_text(body)
@@ -80,14 +84,13 @@ def _read_one(body: bytes) -> Envelope:
     id = members.get("id", _ABSENT)
     if id and id[:1] not in b'"-0123456789' and (id != b"null" or "error" not in members):
         raise BadMessage(INVALID_REQUEST, "Invalid Request: id must be a string or a number")
+    bad = BadMessage if "method" in members else BadAnswer
     if members.get("jsonrpc") != b'"2.0"':
-        raise BadMessage(INVALID_REQUEST, 'Invalid Request: jsonrpc must be "2.0"', id or NO_ID)
+        raise bad(INVALID_REQUEST, 'Invalid Request: jsonrpc must be "2.0"', id or NO_ID)
     result, error_ = members.get("result", _ABSENT), members.get("error", _ABSENT)
     if "method" not in members:
         if not id or bool(result) == bool(error_):
-            raise BadMessage(
-                INVALID_REQUEST, "Invalid Request: neither a request nor a response", id or NO_ID
-            )
+            raise bad(INVALID_REQUEST, "Invalid Request: neither a request nor a response", id or NO_ID)
         return Envelope(id=id, result=result, error=error_)
     method = text(members["method"])
     if not method:
