@@ -13,12 +13,13 @@ from only1mcp_kernel.gateway.server import Server
 from only1mcp_kernel.gateway.sessions import Sessions
 from only1mcp_kernel.gateway.sinks import Sink
 from only1mcp_kernel.protocol.capabilities import may_ask
+from only1mcp_kernel.protocol.errors import Refused
 from only1mcp_kernel.protocol.legacy import wants
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_sdk import Caller, EntryKind, Json, Members, Only1McpError, Question
-from only1mcp_sdk.members import text
+from only1mcp_sdk.members import join, quoted, text
 
 from only1mcp_kernel.gateway.request import ServerError  # isort: skip
 
@@ -60,7 +61,7 @@ class Clients:
             if wants(level, session.log_level):
                 session.tell(wire.notification(message.method, message.params))
 
-    def resource_updated(self, link: Link, uri: str, message: Envelope, params: Members) -> None:
+    def resource_updated(self, server: Server, link: Link, uri: str, params: Members) -> None:
         for subscribed, names in list(link.subscriptions.items()):
             # A server may name a part of what was subscribed to.
             if uri != subscribed and not uri.startswith(subscribed):
@@ -68,9 +69,16 @@ class Clients:
             for name in list(names):
                 session = self._sessions.by_id(name)
                 if session is not None:
-                    session.tell(wire.notification(message.method, message.params))
+                    shown = self._as_shown(session.caller.profile, server, uri, params)
+                    session.tell(wire.notification("notifications/resources/updated", join(shown)))
                 elif name in self._listenings:
-                    self._listenings[name].updated(params)
+                    listening = self._listenings[name]
+                    listening.updated(self._as_shown(listening.caller.profile, server, uri, params))
+
+    def _as_shown(self, profile: str, server: Server, uri: str, params: Members) -> Members:
+        router = self._routers().get(profile)
+        aliases = router.views.table.aliases.get(server.name, {}) if router is not None else {}
+        return {**params, "uri": quoted(aliases[uri])} if uri in aliases else params
 
     def ask(self, session: str, question: Question, answer: Callable[[bytes, bytes], None]) -> bool:
         client = self._sessions.by_id(session)
@@ -86,6 +94,8 @@ class Clients:
     ) -> Listening:
         """Open a listen stream. Raises `Refused`."""
         filter = read_filter(params)
+        if len(self._listenings) >= MAX_LISTENINGS:
+            raise Refused(503, -32000, "Too many listen streams; try again later")
 
         def ended(listening: Listening) -> None:
             self._listenings.pop(listening.name, None)
@@ -109,17 +119,19 @@ class Clients:
             if router is None or owned is None:
                 continue
             try:
-                await router.servers[owned[0]].subscribe(listening.caller, owned[1], listening.name)
+                subscriptions = router.servers[owned[0]].subscriptions
+                await subscriptions.subscribe(listening.caller, owned[1], listening.name)
             except (Only1McpError, ServerError, TimeoutError):
                 continue
             honoured.append(uri)
         listening.acknowledge(honoured)
+        if listening.name not in self._listenings:  # it ended meanwhile
+            await self._unsubscribe(listening)
 
     async def _unsubscribe(self, listening: Listening) -> None:
         router = self._routers().get(listening.caller.profile)
         for server in router.servers.values() if router is not None else ():
-            for uri in listening.filter.uris:
-                await server.unsubscribe(listening.caller, uri, listening.name)
+            await server.subscriptions.forget(listening.name)
 
     # -- ends
 

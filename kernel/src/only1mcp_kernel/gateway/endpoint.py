@@ -155,10 +155,10 @@ class Endpoint:
                 return str(error) or "the server does not answer"
 
     async def _drop_all(self) -> None:
-        for links in list(self._links.values()):
-            for link in list(links):
-                await link.close()
-        self._links.clear()
+        links = self.links
+        self._links.clear()  # first: links opened meanwhile stay
+        for link in links:
+            await link.close()
 
     # -- links
 
@@ -169,7 +169,7 @@ class Endpoint:
             return None
         mine = owner_name(caller)
         for link in self._links.get(self._key(era, caller), ()):
-            if link.owner is None or link.owner == mine:
+            if link.alive and (link.owner is None or link.owner == mine):
                 return link
         return None
 
@@ -221,6 +221,11 @@ class Endpoint:
             except TimeoutError:
                 raise ConnectFailed(f"could not connect within {timeout:g} s") from None
             await greet(link, era, timeout)
+            link.owner = self._own(caller, capabilities)
+            if link.owner is not None and caller.session:
+                await _until_rooted(link)
+            if not link.alive:
+                raise ConnectFailed(link.problem)
         except WrongEra as error:
             await link.close()
             if era is None or self._terms.era is not None:
@@ -230,16 +235,20 @@ class Endpoint:
                 self.speaks.clear()
                 raise ConnectFailed(f"the server speaks no revision known here: {error}") from None
             return None
+        except Only1McpError:
+            await link.close()
+            raise
+        except Exception as error:
+            await link.close()
+            self._log.error("the connector raised while connecting", exc_info=error)
+            raise ConnectFailed(f"internal error in the connector: {error!r}") from error
         except BaseException:
             await link.close()
             raise
         self.speaks[link.era] = True
         if era is None and link.era == "legacy":
             self.speaks["modern"] = False
-        link.owner = self._own(caller, capabilities)
         link.used = asyncio.get_running_loop().time()
-        if link.owner is not None and caller.session:
-            await _until_rooted(link)
         self._links.setdefault(self._key(link.era, caller), []).append(link)
         return link
 
@@ -289,10 +298,10 @@ class Endpoint:
 
     async def release(self, owner: str) -> None:
         """A session ended: close the links that were its own."""
-        for links in list(self._links.values()):
+        for key, links in list(self._links.items()):
             for link in list(links):
                 link.members.discard(owner)
-                if link.owner == owner and link is not self.anchor:
+                if (link.owner == owner or owner in key) and link is not self.anchor:
                     await self._discard(link)
 
     async def _discard(self, link: Link) -> None:
@@ -311,7 +320,9 @@ class Endpoint:
         return [link for links in self._links.values() for link in links]
 
     async def close(self) -> None:
-        """Close every link; wait until all is gone."""
+        """Close every link for good; wait until all is gone."""
+        self.up, self.problem = False, "it was removed or changed"
+        self.tried.set()
         for task in list(self._opening.values()):
             task.cancel()
         await asyncio.gather(*self._opening.values(), return_exceptions=True)

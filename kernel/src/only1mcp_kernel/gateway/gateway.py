@@ -25,7 +25,18 @@ from only1mcp_kernel.offers import Offers
 from only1mcp_kernel.shared import Pool
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_kernel.wire.seal import KeyRing
-from only1mcp_sdk import Authenticator, Caller, Done, Exchange, Failure, Handler, Json, Listener, Members
+from only1mcp_sdk import (
+    Authenticator,
+    Caller,
+    Done,
+    Exchange,
+    Failure,
+    Handler,
+    Json,
+    Listener,
+    Members,
+    Only1McpError,
+)
 
 SWEEP_SECONDS = 30.0
 ROTATE_SECONDS = 24 * 3600.0
@@ -71,8 +82,16 @@ class Gateway:
         async with self._reloading:
             old = self._in_force()
             new = await open_generation(config, self._around, self._insecure)
+            if self._generation is not old:  # stopped meanwhile
+                await new.close()
+                raise Only1McpError("the gateway was stopped while it reloaded")
             self._generation = new
             self._number += 1
+            for name, server in new.servers.items():
+                before = old.servers.get(name)
+                if before is not None and before is not server:
+                    server.subscriptions.adopt(before.subscriptions)
+                    self._tasks.spawn(server.subscriptions.renew(), "subscribe again")
             for listener in new.listeners:
                 listener.attach(self.gate)
             for profile in set(old.config.profiles) - set(new.config.profiles):

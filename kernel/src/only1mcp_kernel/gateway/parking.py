@@ -8,7 +8,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from only1mcp_kernel.wire.seal import PREFIX, BadSeal, KeyRing
-from only1mcp_sdk import Exchange
+from only1mcp_sdk import Done, Exchange, InputRequired, Members, Outcome
 from only1mcp_sdk.members import encode
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Parking:
         self._held: dict[str, int] = {}
 
     def park(self, call: Call) -> str | None:
-        """Keep a call; returns the state by which a retry finds it, or None when its principal has too many."""
+        """Keep a call; returns the ticket by which a retry finds it, or None when its principal has too many."""
         principal = call.exchange.caller.principal.id
         if self._held.get(principal, 0) >= PARKED_PER_PRINCIPAL:
             return None
@@ -37,7 +37,20 @@ class Parking:
         ticket = secrets.token_urlsafe(12)
         self._calls[ticket] = call
         self._timers[ticket] = asyncio.get_running_loop().call_later(PARK_SECONDS, self._expire, ticket)
-        return self._keys.seal(_PURPOSE, principal, [ticket, _digest(call.exchange)])
+        return ticket
+
+    def sealing(self, exchange: Exchange, done: Done) -> Done:
+        """A `done` that makes the ticket of a parked call a state for the client, bound to the request as it is here:
+        where `take` sees its retry, and before filters of attempts change it."""
+        principal, params = exchange.caller.principal.id, exchange.params
+
+        def sealed(outcome: Outcome) -> None:
+            if isinstance(outcome, InputRequired) and not outcome.raw and outcome.state is not None:
+                ticket = [outcome.state, _digest(exchange, params)]
+                outcome = InputRequired(outcome.questions, self._keys.seal(_PURPOSE, principal, ticket))
+            done(outcome)
+
+        return sealed
 
     def is_ours(self, state: str | None) -> bool:
         """Whether a request state claims to be one of ours (and not a server's own)."""
@@ -51,7 +64,7 @@ class Parking:
             ticket, digest = self._keys.open(_PURPOSE, principal, exchange.state or "")
         except (BadSeal, ValueError):
             return None
-        if digest != _digest(exchange):
+        if digest != _digest(exchange, exchange.params):
             return None
         return self._release(ticket)
 
@@ -83,8 +96,8 @@ class Parking:
             self._release(ticket)
 
 
-def _digest(exchange: Exchange) -> str:
-    arguments = (exchange.params or {}).get("arguments", b"")
+def _digest(exchange: Exchange, params: Members | None) -> str:
+    arguments = (params or {}).get("arguments", b"")
     return hashlib.sha256(
         encode([exchange.caller.profile, exchange.method, exchange.name]) + arguments
     ).hexdigest()

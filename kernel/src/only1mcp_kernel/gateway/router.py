@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from only1mcp_kernel.gateway import names
+from only1mcp_kernel.gateway.call import CANCELLED
 from only1mcp_kernel.gateway.catalogue import BY_METHOD
 from only1mcp_kernel.gateway.identity import capabilities_of, instructions_of, write_discovery
 from only1mcp_kernel.gateway.pipeline import contained
@@ -127,6 +128,7 @@ class Router:
             contained(f"profiles.{self._profile}", lambda exchange, done: go_on())(exchange, done)
 
         task = self._tasks.start(wait(), f"{exchange.method} {self._profile}")
+        task.add_done_callback(lambda ended: done(CANCELLED) if ended.cancelled() else None)
         exchange.on_cancel = lambda reason: (task.cancel(), None)[1]
 
     # -- answered by a server
@@ -235,9 +237,9 @@ class Router:
         async def work() -> None:
             try:
                 if wanted:
-                    await server.subscribe(exchange.caller, owned[1], exchange.caller.session)
+                    await server.subscriptions.subscribe(exchange.caller, owned[1], exchange.caller.session)
                 else:
-                    await server.unsubscribe(exchange.caller, owned[1], exchange.caller.session)
+                    await server.subscriptions.unsubscribe(owned[1], exchange.caller.session)
             except ServerError as error:
                 done(error.failure)
             except (Only1McpError, TimeoutError) as error:

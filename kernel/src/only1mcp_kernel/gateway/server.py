@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from only1mcp_kernel.gateway.call import Call
+from only1mcp_kernel.gateway.call import CANCELLED, Call
 from only1mcp_kernel.gateway.catalogue import LISTS, Memory, declared
 from only1mcp_kernel.gateway.endpoint import Endpoint, Terms, anchor_caller, owner_name
 from only1mcp_kernel.gateway.link import Link
@@ -18,7 +18,8 @@ from only1mcp_kernel.gateway.loglevels import LogLevels
 from only1mcp_kernel.gateway.parking import Parking
 from only1mcp_kernel.gateway.pinning import Pins
 from only1mcp_kernel.gateway.questions import asking_call, calls_in_flight, decline, put
-from only1mcp_kernel.gateway.watching import Watch, subscribe, unsubscribe
+from only1mcp_kernel.gateway.subscriptions import Subscriptions
+from only1mcp_kernel.gateway.watching import Watch
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_kernel.wire.envelope import Envelope
@@ -54,7 +55,7 @@ class Audience(Protocol):
 
     def logged(self, link: Link, message: Envelope, params: Members) -> None: ...
 
-    def resource_updated(self, link: Link, uri: str, message: Envelope, params: Members) -> None: ...
+    def resource_updated(self, server: Server, link: Link, uri: str, params: Members) -> None: ...
 
     def ask(self, session: str, question: Question, answer: Callable[[bytes, bytes], None]) -> bool:
         """Put a question to a legacy session outside of any call; False when it can't be asked. `answer` is called
@@ -97,6 +98,7 @@ class Server:
             self._tasks,
             self.log,
         )
+        self.subscriptions = Subscriptions(self._lease, lambda: self.links, list_timeout, self.log)
         self.endpoints = [
             Endpoint(key, weight, connector, terms, self, self._tasks, self.log)
             for key, weight, connector in replicas
@@ -140,6 +142,7 @@ class Server:
 
         def serve(exchange: Exchange, done: Done) -> None:
             endpoint: Endpoint | None
+            done = self._parking.sealing(exchange, done)
             if self._parking.is_ours(exchange.state):
                 call = self._parking.take(exchange)
                 if call is not None:
@@ -177,6 +180,8 @@ class Server:
             self._call(endpoint, link, exchange, done)
             return
         task = self._tasks.start(self._call_later(endpoint, exchange, done), f"call {self.name}")
+        # Not in the task itself: one that is cancelled before it began never runs.
+        task.add_done_callback(lambda ended: done(CANCELLED) if ended.cancelled() else None)
         exchange.on_cancel = lambda reason: (task.cancel(), None)[1]
 
     async def _call_later(self, endpoint: Endpoint, exchange: Exchange, done: Done) -> None:
@@ -184,9 +189,6 @@ class Server:
             link = await endpoint.lease(exchange.caller)
         except Only1McpError as error:
             done(self._unavailable(str(error)))
-        except asyncio.CancelledError:
-            done(self._unavailable("the call was cancelled"))
-            raise
         else:
             self._call(endpoint, link, exchange, done)
 
@@ -216,17 +218,6 @@ class Server:
             INTERNAL_ERROR, f'Server "{self.name}" is not available: {problem}', {"server": self.name}
         )
 
-    # -- subscriptions
-
-    async def subscribe(self, caller: Caller, uri: str, name: str) -> None:
-        """Tell `name` of changes of a resource. Raises `ServerError`, `Only1McpError` or `TimeoutError`."""
-        await subscribe(await self._lease(caller), uri, name, self._list_timeout)
-
-    async def unsubscribe(self, caller: Caller, uri: str, name: str) -> None:
-        """Tell `name` no more."""
-        for link in self.links:
-            await unsubscribe(link, uri, name, self._list_timeout)
-
     async def _lease(self, caller: Caller) -> Link:
         endpoint = next(iter(self._reachable), self.endpoints[0])
         return await endpoint.lease(caller)
@@ -249,6 +240,7 @@ class Server:
         if link.era == "modern":
             link.watch = Watch(link, self.notified)
             self._tasks.spawn(link.watch.run(), f"watch {self.name}")
+        await self.subscriptions.renew()
 
     def endpoint_down(self, endpoint: Endpoint, problem: str) -> None:
         was_up = self.up
@@ -282,15 +274,18 @@ class Server:
         elif message.method == "notifications/resources/updated":
             uri = text(params.get("uri"))
             if uri is not None:
-                self._audience.resource_updated(link, uri, message, params)
+                self._audience.resource_updated(self, link, uri, params)
 
     def _logged(self, link: Link, message: Envelope, params: Members) -> None:
         """A log message on a shared channel: for the legacy sessions of the link, and for a modern request where it
         is the only one that can be meant."""
         self._audience.logged(link, message, params)
-        calls = [call for call in calls_in_flight(link) if call.exchange.log_level]
-        if len(calls) == 1:
-            calls[0].notified(message, params)
+        calls = calls_in_flight(link)
+        wanting = [call for call in calls if call.exchange.log_level]
+        # A modern server logs only for requests that ask for it; a legacy one may mean anybody's.
+        clear = link.era == "modern" or len({call.exchange.caller.principal for call in calls}) == 1
+        if len(wanting) == 1 and clear:
+            wanting[0].notified(message, params)
 
     # -- life
 
@@ -332,6 +327,7 @@ class Server:
         self._levels.forget(session)
         for endpoint in self.endpoints:
             await endpoint.release(session)
+        await self.subscriptions.forget(session)
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -339,6 +335,7 @@ class Server:
             await asyncio.sleep(SWEEP_SECONDS)
             for endpoint in self.endpoints:
                 await endpoint.retire(loop.time())
+            await self.subscriptions.renew()
 
     def instructions(self) -> str | None:
         """What the server tells models about itself, as last known."""

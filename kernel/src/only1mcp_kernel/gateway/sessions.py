@@ -17,7 +17,7 @@ from only1mcp_kernel.protocol.legacy import Hello
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_kernel.wire.seal import BadSeal, KeyRing
-from only1mcp_sdk import Caller, Json, Principal, Question
+from only1mcp_sdk import Caller, Failure, Json, Principal, Question
 from only1mcp_sdk.members import encode
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ IDLE_SECONDS = 3600.0
 HELD_MESSAGES = 64
 """What is kept for a client that has no stream open to be told on."""
 _PURPOSE = "session"
+
+GONE = Failure.of(-32603, "The client is gone")
 
 Reply = Callable[[bytes, bytes], None]
 """Called once, with a result or with an error object."""
@@ -125,7 +127,9 @@ class Session:
         for stream in self._streams:
             stream.finish()
         self._streams.clear()
-        self._questions.clear()
+        questions, self._questions = self._questions, {}
+        for reply in questions.values():
+            reply(b"", GONE.raw)
 
 
 class Sessions:
