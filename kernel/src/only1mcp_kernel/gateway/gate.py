@@ -243,6 +243,9 @@ class Gate:
             self._session_notified(session, message, params)
             sink.finish(status=202)
             return NOTHING_LEFT
+        if message.method == "initialize":  # in a batch, where it must not be
+            _refuse(sink, 400, "Invalid Request: already initialized", message.id)
+            return NOTHING_LEFT
         if bytes(message.id) in session.requests:
             _refuse(sink, 400, "Invalid Request: this id is in use", message.id)
             return NOTHING_LEFT

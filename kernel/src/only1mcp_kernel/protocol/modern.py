@@ -35,6 +35,9 @@ SERVER_INFO = META + "serverInfo"
 LOG_LEVEL = META + "logLevel"
 SUBSCRIPTION_ID = META + "subscriptionId"
 
+PER_REQUEST = frozenset({VERSION, CAPABILITIES, CLIENT_INFO, LOG_LEVEL})
+"""What requests carry in `_meta` in this era alone."""
+
 NAME_PARAM = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 """The methods whose params name something, and by which member; repeated in the `Mcp-Name` header."""
 

@@ -58,9 +58,7 @@ class LegacyDialect:
         capabilities: Capabilities = NO_CAPABILITIES,
         log_level: str | None = None,
     ) -> tuple[bytes, Mapping[str, str]]:
-        meta = (
-            {key: value for key, value in meta.items() if not key.startswith(modern.META)} if meta else meta
-        )
+        meta = {key: value for key, value in meta.items() if key not in modern.PER_REQUEST} if meta else meta
         members = {key: value for key, value in params.items() if key != "_meta"}
         if meta:
             members["_meta"] = join(meta)
