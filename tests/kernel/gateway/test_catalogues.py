@@ -290,3 +290,27 @@ async def test_what_a_reload_hides_is_not_called_by_its_old_name(tmp_path: Path)
         hidden = await client.modern("resources/read", {"uri": "file:///secret"}).done()
         assert hidden["error"]["code"] == -32602
         assert "result" in await client.modern("resources/read", {"uri": "file:///open"}).done()
+
+
+async def test_until_a_server_is_listed_again_its_last_listing_for_such_clients_is_shown(tmp_path: Path) -> None:
+    def dual(seconds: float) -> FakeServer:
+        server = FakeServer("legacy", "modern")
+
+        async def listed(connection: FakeConnection, params: Json) -> Json:
+            await asyncio.sleep(seconds if connection.era == "legacy" else 0)
+            return {"tools": [tool(f"{connection.era}_tool")]}
+
+        server.methods["tools/list"] = listed
+        return server
+
+    async def listing(it: World) -> list[str]:
+        client = it.http()
+        await client.initialize()
+        return [each["name"] for each in (await client.legacy_result("tools/list"))["tools"]]
+
+    async with world(tmp_path, one=dual(0)) as it:
+        await it.gateway.settled(2)
+        assert await listing(it) == ["legacy_tool"]
+    async with world(tmp_path, one=dual(0.8)) as it:
+        await it.gateway.settled(2)
+        assert await listing(it) == ["legacy_tool"]

@@ -52,11 +52,13 @@ class Listings:
         return era or caller.era, caller.capabilities.group
 
     def current(self, caller: Caller) -> Catalogue | None:
-        """The catalogue for this caller: the exact one, else the nearest there is; None while the server is down."""
+        """The catalogue for this caller: the exact one, else the exact one of last time, else the nearest there is;
+        None while the server is down."""
         if not self._reachable():
             return None
-        exact = self.fetched.get(self.variant(caller))
-        return exact if exact is not None else next(iter(self.fetched.values()), None)
+        variant = self.variant(caller)
+        exact = self.fetched.get(variant) or (self.memory.recall(variant) if self.fetched else None)
+        return exact or next(iter(self.fetched.values()), None)
 
     def lacks(self, caller: Caller) -> bool:
         """Whether `ready` would wait."""
