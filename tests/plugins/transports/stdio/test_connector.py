@@ -168,8 +168,9 @@ async def test_nothing_arrives_after_a_line_too_long() -> None:
     code = "print('{}\\n{' + 'x' * 5000 + '\\n{}', flush=True); import time; time.sleep(60)"
     async with python(code, max_line_bytes=1000, stop_timeout=0.2) as connector:
         inbox = Inbox()
-        await connector.connect(inbox)
+        connection = await connector.connect(inbox)
         await inbox.until_closed()
+        await connection.close()
         assert inbox.messages == [b"{}"]
 
 

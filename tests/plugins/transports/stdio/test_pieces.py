@@ -85,10 +85,12 @@ def test_the_interpreter_is_named_once_on_the_path() -> None:
 def test_only_who_bears_the_cookie_is_ended(handles: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not handles:
         monkeypatch.delattr(os, "pidfd_open")
-    cookies = ["mine.1.", "mine.10.", "other.mine.1."]
-    sleepers = [
-        subprocess.Popen(["sleep", "60"], env={"BEFORE": "1", "ONLY1MCP_COOKIE": each}) for each in cookies
+    environments = [
+        {"BEFORE": "1", "ONLY1MCP_COOKIE": "mine.1."},
+        {"ONLY1MCP_COOKIE": "mine.10."},
+        {"ONLY1MCP_COOKIE": "other.mine.1.", "NOT_ONLY1MCP_COOKIE": "mine.1."},
     ]
+    sleepers = [subprocess.Popen(["sleep", "60"], env=each) for each in environments]
     try:
         pids = [each.pid for each in sleepers]
         assert family.bearers(b"mine.") == pids[:2]

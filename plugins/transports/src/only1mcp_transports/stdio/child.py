@@ -28,6 +28,8 @@ FAMILY_PATIENCE = 0.5
 """Seconds that whatever outlives the child itself gets between SIGTERM and SIGKILL."""
 EXIT_PATIENCE = 0.5
 """Seconds to wait for an exit that explains a closed pipe, and for output that was written before an exit."""
+KILL_PATIENCE = 10.0
+"""Seconds that SIGKILL may take. It takes none unless the process hangs in the kernel, on a dead network drive say."""
 _LAST_WORDS = 3
 _WORD_CHARS = 300
 _F_SETPIPE_SZ = 1031
@@ -71,7 +73,6 @@ class Child(asyncio.SubprocessProtocol):
             return
         stdin.write(as_line(message))
         if stdin.get_write_buffer_size() > MAX_UNREAD:
-            stdin.abort()
             problem = f"it left more than {MAX_UNREAD >> 20} MiB of its input unread"
             asyncio.get_running_loop().call_soon(self._fail, problem)
 
@@ -106,8 +107,7 @@ class Child(asyncio.SubprocessProtocol):
             for line in self._stderr.feed(data):
                 self._take_stderr(line)
             return
-        lines = [] if self._over else self._lines.feed(data)
-        for line in lines:
+        for line in self._lines.feed(data):
             self._take_line(line)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
@@ -194,7 +194,8 @@ class Child(asyncio.SubprocessProtocol):
             if await self._exits_within(self._stop_timeout):
                 return
             self._signal_group(number)
-        await self._exited.wait()
+        if not await self._exits_within(KILL_PATIENCE):
+            self._log.error("process %d can't be killed and is left behind", self._pid)
 
     async def _end_family(self) -> None:
         """Ask those to end that are left of its group, or bear its cookie; then kill them."""
