@@ -167,3 +167,12 @@ async def test_questions_whose_ids_look_alike_are_two(tmp_path: Path) -> None:
         result = await client.modern_result("tools/call", retry)
         assert result["content"] == list(answers.values())
         assert len(answers) == 2
+
+
+@pytest.mark.parametrize("result", [b"null", b"[]", b'{"supportedVersions":7}'])
+async def test_any_other_answer_to_discover_means_legacy(tmp_path: Path, result: bytes) -> None:
+    server = FakeServer("legacy", tools=[ECHO])
+    raw_answers(server, "server/discover", lambda id: b'{"jsonrpc":"2.0","id":%d,"result":%s}' % (id, result))
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        assert it.gateway.status()["servers"]["one"]["eras"] == ["legacy"]

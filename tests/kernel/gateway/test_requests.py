@@ -165,3 +165,55 @@ async def test_a_modern_request_hears_of_its_own_level_from_a_legacy_server(tmp_
         pending = it.http().modern("tools/call", {"name": "echo"}, meta={META + "logLevel": "error"})
         await pending.done()
         assert [each["params"]["data"] for each in pending.sent] == [2]
+
+
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("withdraws", [False, True])
+async def test_a_server_that_goes_on_unanswered_keeps_no_client_waiting(
+    tmp_path: Path, withdraws: bool, later: bool
+) -> None:
+    server = FakeServer("legacy", tools=[ECHO])
+
+    async def ask(connection: FakeConnection, params: Json) -> Json:
+        connection.ask("elicitation/create", {"message": "name?"})
+        await asyncio.sleep(0.1)
+        if later:
+            connection.ask("elicitation/create", {"message": "and age?"})
+        if withdraws:
+            connection.tell("notifications/cancelled", {"requestId": "q1"})
+            connection.tell("notifications/cancelled", {"requestId": "q2"})
+        return {"content": []}
+
+    server.methods["tools/call"] = ask
+    async with world(tmp_path, one=server) as it:
+        client = it.http(capabilities=SDK_CAPS)
+        await client.initialize()
+        pending = client.legacy("tools/call", {"name": "echo"})
+        question = await pending.until_sent("elicitation/create")
+        async with asyncio.timeout(1):
+            assert "result" in await pending.done()
+        cancelled = [each["params"] for each in pending.sent if each["method"] == "notifications/cancelled"]
+        assert cancelled[0] == {"requestId": question["id"]}
+
+
+async def test_what_a_legacy_server_tells_its_clients_is_relayed(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[ECHO])
+    async with world(tmp_path, one=server) as it:
+        client = it.http(capabilities=SDK_CAPS)
+        await client.initialize()
+        await client.legacy_result("tools/call", {"name": "echo"})
+        stream, _ = client.stream()
+        told = {"elicitationId": "e"}
+        server.open_connections()[-1].tell("notifications/elicitation/complete", told)
+        assert (await stream.until_sent("notifications/elicitation/complete"))["params"] == told
+
+
+async def test_initialize_of_a_profile_that_is_gone(tmp_path: Path) -> None:
+    async with world(tmp_path) as it:
+        pipe = Pipe()
+        conversation = it.gateway.gate.connect(Arrival("stdio", "gone", local=True), pipe)
+        params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}}
+        message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
+        conversation.received(json.dumps(message).encode())
+        assert "error" in pipe.sent[0]
+        assert it.gateway.status()["sessions"] == 0

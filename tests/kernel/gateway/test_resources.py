@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.kernel.gateway.servers import FakeConnection, FakeServer, Json
+from tests.kernel.gateway.servers import META, FakeConnection, FakeServer, Json
 from tests.kernel.gateway.world import World, started, until, world
 
 ECHO: Json = {"name": "echo"}
@@ -143,3 +143,37 @@ async def test_what_a_profile_hides_cannot_be_read_there(tmp_path: Path) -> None
             assert "result" in await it.http().modern("resources/read", {"uri": uri}).done()
             hidden = await it.http(profile="narrow").modern("resources/read", {"uri": uri}).done()
             assert hidden["error"]["code"] == -32602
+
+
+async def test_a_session_that_ends_while_it_subscribes(tmp_path: Path) -> None:
+    server = FakeServer("legacy")
+    server.lists["resources"] = [{"uri": "file:///x", "name": "x"}]
+
+    async def slow(connection: FakeConnection, params: Json) -> Json:
+        await asyncio.sleep(0.1)
+        return {}
+
+    server.methods["resources/subscribe"] = slow
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        client = it.http()
+        await client.initialize()
+        client.legacy("resources/subscribe", {"uri": "file:///x"})
+        await until(lambda: server.calls("resources/subscribe"))
+        (session,) = it.gateway._sessions
+        it.gateway._sessions.end(session)
+        await until(lambda: server.calls("resources/unsubscribe"))
+
+
+async def test_meta_of_updates_is_kept(tmp_path: Path) -> None:
+    server = FakeServer("legacy")
+    server.lists["resources"] = [{"uri": "file:///x", "name": "x"}]
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        listening = it.http().modern(
+            "subscriptions/listen", {"notifications": {"resourceSubscriptions": ["file:///x"]}}, id="L"
+        )
+        await listening.until_sent("notifications/subscriptions/acknowledged")
+        server.tell_all("notifications/resources/updated", {"uri": "file:///x", "_meta": {"v": 1}})
+        told = await listening.until_sent("notifications/resources/updated")
+        assert told["params"]["_meta"] == {"v": 1, META + "subscriptionId": "L"}

@@ -10,7 +10,7 @@ from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.listening import Listening, read_filter
 from only1mcp_kernel.gateway.router import Router
 from only1mcp_kernel.gateway.server import Server
-from only1mcp_kernel.gateway.sessions import Sessions
+from only1mcp_kernel.gateway.sessions import Session, Sessions
 from only1mcp_kernel.gateway.sinks import Sink
 from only1mcp_kernel.protocol.capabilities import may_ask
 from only1mcp_kernel.protocol.errors import Refused
@@ -54,12 +54,18 @@ class Clients:
 
     def logged(self, link: Link, message: Envelope, params: Members) -> None:
         level = text(params.get("level")) or "info"
-        sessions = [found for id in link.members if (found := self._sessions.by_id(id)) is not None]
-        if len({session.caller.principal for session in sessions}) > 1:
-            return  # nobody can tell whose it is
-        for session in sessions:
+        for session in self._one_principals(link):
             if wants(level, session.log_level):
                 session.tell(wire.notification(message.method, message.params))
+
+    def told(self, link: Link, message: Envelope) -> None:
+        for session in self._one_principals(link):
+            session.tell(wire.notification(message.method, message.params))
+
+    def _one_principals(self, link: Link) -> list[Session]:
+        """The sessions of a link; none where they are of several principals, and nobody can tell whose is meant."""
+        sessions = [found for id in link.members if (found := self._sessions.by_id(id)) is not None]
+        return sessions if len({session.caller.principal for session in sessions}) == 1 else []
 
     def resource_updated(self, server: Server, link: Link, uri: str, params: Members) -> None:
         for subscribed, names in list(link.subscriptions.items()):

@@ -33,7 +33,7 @@ from only1mcp_sdk import (
     Question,
     Result,
 )
-from only1mcp_sdk.members import join, quoted, text
+from only1mcp_sdk.members import encode, join, quoted, text
 
 CANCELLED = Failure.of(-32603, "Request cancelled")
 
@@ -154,7 +154,7 @@ class Call:
         if message.error:
             failure = read_error(message.error)
             caller = self.exchange.caller
-            outcome: Outcome = bridge.failure(failure, self.exchange.method, self._link.era, caller.revision)
+            outcome: Outcome = bridge.failure(failure, self.exchange.method, self._link.era, caller)
         else:
             outcome = self._read_result(message.result)
         self._end(outcome)
@@ -205,8 +205,14 @@ class Call:
         for key, (asked, _) in self._questions.items():
             if asked == id:
                 del self._questions[key]
+                self._take_back(key)
                 return True
         return False
+
+    def _take_back(self, key: str) -> None:
+        if self._done is None:  # the client was asked: a legacy one is told, and its request goes on
+            params = encode({"requestId": key})
+            self.exchange.emit(Notification("notifications/cancelled", params))
 
     # -- ends
 
@@ -244,6 +250,9 @@ class Call:
             if self._answered is None and self._on_end is not None:
                 self._answered = outcome  # the server went on without waiting: kept for the retry
                 self._on_end(self, outcome)
+                questions, self._questions = self._questions, {}
+                for key in questions:
+                    self._take_back(key)
             return
         self._pause()
         done, self._done = self._done, None

@@ -220,6 +220,8 @@ class Gate:
 
     def begin(self, hello: Hello, arrival: Arrival, principal: Principal) -> Session:
         """Start a session. Raises `Refused`."""
+        if not self.has_profile(arrival.profile):
+            raise Refused(404, wire.INVALID_REQUEST, f"The profile {arrival.profile!r} is gone")
         session = self._sessions.start(hello, principal, arrival.profile)
         if session is None:
             raise Refused(503, -32000, "Too many sessions; try again later")

@@ -117,8 +117,11 @@ def _refuse_unknown(link: Link, error: Exception) -> None:
 
 
 def _read_discovery(link: Link, raw: Json) -> None:
-    members = split(raw)
-    versions = msgspec.json.decode(members.get("supportedVersions", b"[]"), type=list[str])
+    try:
+        members = split(raw)
+        versions = msgspec.json.decode(members.get("supportedVersions", b"[]"), type=list[str])
+    except ValueError as error:
+        raise WrongEra(f"the server's discovery is malformed: {error}") from None
     if not set(versions) & set(MODERN):
         raise WrongEra("the server's discovery names no revision of this era")
     link.greeting = members

@@ -14,7 +14,7 @@ from only1mcp_kernel.protocol.modern import SUBSCRIPTION_ID
 from only1mcp_kernel.protocol.revisions import INVALID_PARAMS
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_sdk import Caller, Json, Members
-from only1mcp_sdk.members import encode, join
+from only1mcp_sdk.members import encode, join, split
 
 MAX_URIS = 1000
 _LISTS = {
@@ -80,10 +80,13 @@ class Listening:
             self._tell(wire.notification(method, encode(self._meta)))
 
     def updated(self, params: Members) -> None:
+        try:
+            meta = split(params.get("_meta", b"{}"))
+        except ValueError:
+            meta = {}
+        meta[SUBSCRIPTION_ID] = self._id
         self._tell(
-            wire.notification(
-                "notifications/resources/updated", join({**params, "_meta": encode(self._meta["_meta"])})
-            )
+            wire.notification("notifications/resources/updated", join({**params, "_meta": join(meta)}))
         )
 
     def _tell(self, message: bytes) -> None:

@@ -129,6 +129,10 @@ class LegacyRequest:
     def emit(self, notification: Notification) -> None:
         if self._finished:
             return
+        if notification.method == "notifications/cancelled":
+            if self._round is not None:
+                self._round.take_back(text(split(notification.params)["requestId"]) or "")
+            return
         if notification.method == "notifications/message":
             members = split(notification.params) if notification.params else {}
             level = text(members.get("level")) or "info"
@@ -219,6 +223,14 @@ class _Round:
         for id in self._open.values():
             self._session.withdraw(id)
         self._open.clear()
+
+    def take_back(self, key: str) -> None:
+        """The server no longer wants this answer."""
+        id = self._open.pop(key, None)
+        if id is not None:
+            self._session.withdraw(id)
+            self._refusals[key] = Failure.of(INTERNAL_ERROR, "No longer wanted").raw
+            self._check()
 
     def _listener(self, key: str, question: Question) -> Callable[[bytes, bytes], None]:
         def heard(result: bytes, error: bytes) -> None:

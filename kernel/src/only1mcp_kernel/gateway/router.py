@@ -238,6 +238,8 @@ class Router:
             try:
                 if wanted:
                     await server.subscriptions.subscribe(exchange.caller, owned[1], exchange.caller.session)
+                    if exchange.cancelled:  # the session ended meanwhile, and nobody else would undo it
+                        await server.subscriptions.unsubscribe(owned[1], exchange.caller.session)
                 else:
                     await server.subscriptions.unsubscribe(owned[1], exchange.caller.session)
             except ServerError as error:

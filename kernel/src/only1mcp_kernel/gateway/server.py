@@ -55,6 +55,9 @@ class Audience(Protocol):
 
     def logged(self, link: Link, message: Envelope, params: Members) -> None: ...
 
+    def told(self, link: Link, message: Envelope) -> None:
+        """Something else, known or not, outside of any request."""
+
     def resource_updated(self, server: Server, link: Link, uri: str, params: Members) -> None: ...
 
     def ask(self, session: str, question: Question, answer: Callable[[bytes, bytes], None]) -> bool:
@@ -275,6 +278,8 @@ class Server:
             uri = text(params.get("uri"))
             if uri is not None:
                 self._audience.resource_updated(self, link, uri, params)
+        elif link.era == "legacy":
+            self._audience.told(link, message)
 
     def _logged(self, link: Link, message: Envelope, params: Members) -> None:
         """A log message on a shared channel: for the legacy sessions of the link, and for a modern request where it

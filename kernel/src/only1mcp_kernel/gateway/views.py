@@ -17,6 +17,7 @@ from only1mcp_kernel.config.model import ProfileConfig
 from only1mcp_kernel.gateway import names
 from only1mcp_kernel.gateway.catalogue import LISTS, Catalogue, ListKind
 from only1mcp_kernel.gateway.server import Server
+from only1mcp_kernel.protocol import bridge
 from only1mcp_sdk import Caller, Entry, EntryKind, Era, Members, Result, Transform
 from only1mcp_sdk.members import array, join, quoted, text
 
@@ -228,9 +229,14 @@ class Views:
             catalogue = server.listings.current(caller)
             if catalogue is None:
                 continue
-            entries = [entry for entry in _entries(name, catalogue) if entry.kind == each.kind]
+            era = server.listings.variant(caller)[0]
+            entries = [
+                msgspec.structs.replace(entry, members=bridge.entry(entry.members, era, caller.era))
+                for entry in _entries(name, catalogue)
+                if entry.kind == each.kind
+            ]
             merged += self._transformed(name, entries)
-            extras.append((server.listings.variant(caller)[0], catalogue.extras.get(each.kind, {})))
+            extras.append((era, catalogue.extras.get(each.kind, {})))
         if each.kind in ("tool", "prompt"):
             shown = table.named[each.kind]
             owners = table.owners[each.kind]

@@ -5,20 +5,46 @@ Only used where an exchange does cross. Questions need no bridge: in either era 
 
 from __future__ import annotations
 
-from only1mcp_kernel.protocol.revisions import INVALID_PARAMS, REVISIONS
-from only1mcp_sdk import Era, Failure, Question
-from only1mcp_sdk.members import join, split
+from only1mcp_kernel.protocol.modern import NAME_PARAM
+from only1mcp_kernel.protocol.revisions import INVALID_PARAMS, REVISIONS, URL_ELICITATION_REQUIRED
+from only1mcp_sdk import Caller, Era, Failure, InputRequired, Members, Question
+from only1mcp_sdk.members import items, join, split
 
 
-def failure(outcome: Failure, method: str, era: Era, revision: str) -> Failure:
-    """An error that came from a server of `era`, for a client of `revision`."""
-    if era == REVISIONS[revision].era:
+def failure(outcome: Failure, method: str, era: Era, caller: Caller) -> Failure | InputRequired:
+    """An error that came from a server of `era`, for this caller."""
+    if era == caller.era:
         return outcome
+    if outcome.code == URL_ELICITATION_REQUIRED and method in NAME_PARAM:
+        questions = _visits(outcome) if "elicitation.url" in caller.capabilities.details else {}
+        return InputRequired(questions) if questions else outcome
     if method == "resources/read" and outcome.code in (-32002, INVALID_PARAMS):
-        wanted = REVISIONS[revision].not_found
+        wanted = REVISIONS[caller.revision].not_found
         if outcome.code != wanted and (outcome.code == -32002 or _names_uri(outcome)):
             return _with_code(outcome, wanted)
     return outcome
+
+
+def _visits(outcome: Failure) -> dict[str, Question]:
+    """The URLs a legacy server wants visited first, as the modern era asks: without their ids (and the call comes again
+    when they were)."""
+    try:
+        visits = [split(each) for each in items(split(split(outcome.raw)["data"])["elicitations"])]
+    except (ValueError, KeyError):
+        return {}
+    return {
+        f"elicitation-{number}": Question(
+            "elicitation/create", join({key: each[key] for key in each if key != "elicitationId"})
+        )
+        for number, each in enumerate(visits, 1)
+    }
+
+
+def entry(members: Members, era: Era, caller: Era) -> Members:
+    """A tool as a server of `era` lists it, for callers of another one."""
+    if era == "modern" or caller == "legacy" or "execution" not in members:
+        return members
+    return {name: value for name, value in members.items() if name != "execution"}
 
 
 def _names_uri(outcome: Failure) -> bool:

@@ -1,0 +1,50 @@
+"""What the words of one era become in the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.kernel.gateway.servers import FakeConnection, FakeServer, Json, RpcError
+from tests.kernel.gateway.world import world
+
+ECHO: Json = {"name": "echo"}
+
+
+async def test_execution_is_no_word_of_the_modern_era(tmp_path: Path) -> None:
+    tool = {"name": "echo", "execution": {"taskSupport": "optional"}}
+    async with world(tmp_path, one=FakeServer("legacy", tools=[tool])) as it:
+        assert (await it.http().modern_result("tools/list"))["tools"] == [ECHO]
+        legacy = it.http()
+        await legacy.initialize()
+        assert (await legacy.legacy_result("tools/list"))["tools"] == [tool]
+
+
+async def test_a_url_to_visit_is_a_question_in_the_modern_era(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[ECHO])
+    visited = False
+
+    def call(connection: FakeConnection, params: Json) -> Any:
+        if visited:
+            assert "inputResponses" not in params
+            return {"content": []}
+        visit = {"mode": "url", "elicitationId": "e", "url": "https://x", "message": "go", "k": [1]}
+        raise RpcError(-32042, "visit", {"elicitations": [visit]})
+
+    server.methods["tools/call"] = call
+    async with world(tmp_path, one=server) as it:
+        client = it.http(capabilities={"elicitation": {"url": {}}})
+        asked = await client.modern_result("tools/call", {"name": "echo"})
+        ((key, question),) = asked["inputRequests"].items()
+        assert question == {
+            "method": "elicitation/create",
+            "params": {"mode": "url", "url": "https://x", "message": "go", "k": [1]},
+        }
+        visited = True
+        retry = {"name": "echo", "inputResponses": {key: {"action": "accept"}}}
+        assert "content" in await client.modern_result("tools/call", retry)
+        legacy = it.http(capabilities={"elicitation": {"url": {}}})
+        await legacy.initialize()
+        visited = False
+        last = await legacy.legacy("tools/call", {"name": "echo"}).done()
+        assert last["error"]["code"] == -32042
