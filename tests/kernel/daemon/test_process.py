@@ -220,6 +220,21 @@ async def test_a_cancelled_process_closes_its_gateway(process: Process, gateway:
     assert gateway.log[-1] == "stopped"
 
 
+async def test_a_process_cancelled_in_the_tick_of_its_start_closes_its_gateway(
+    process: Process, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = gateway.start
+
+    async def start_and_cancel(config: Config, insecure: bool = False) -> None:
+        await start(config, insecure)
+        run.cancel()
+
+    monkeypatch.setattr(gateway, "start", start_and_cancel)
+    async with asyncio.TaskGroup() as group:
+        run = group.create_task(process.run())
+    assert gateway.log == ["start", "started", "stop", "stopped"]
+
+
 async def test_nothing_starts_without_a_configuration(
     home: Home, gateway: FakeGateway, report: Noted
 ) -> None:

@@ -133,14 +133,26 @@ class Process:
         """What the gateway serves from now on; None when it was stopped before it did."""
         starting = self._tasks.start(self._open(), "start")
         stopped = self._tasks.start(self._stopping.wait(), "stop")
-        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
+        try:
+            await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            await self._undo(starting)
+            raise
+        finally:
+            stopped.cancel()
         if not starting.done():
             starting.cancel()
             await asyncio.wait({starting})
             if starting.cancelled():
                 return None
         return await starting
+
+    async def _undo(self, starting: asyncio.Task[Config]) -> None:
+        """Nobody waits for the start any more: what has come of it is closed."""
+        starting.cancel()
+        await asyncio.wait({starting})
+        if not starting.cancelled() and starting.exception() is None:
+            await self._stop_gateway()
 
     def _begin(self, config: Config) -> None:
         set_level(config.log_level)
