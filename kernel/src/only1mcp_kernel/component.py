@@ -68,7 +68,8 @@ class Workshop:
 
     @asynccontextmanager
     async def open(self, component: Component) -> AsyncIterator[Any]:
-        """Open one component. Raises `OpenFailed`, naming it and its distribution."""
+        """Open one component. Raises `OpenFailed`, naming it; and its distribution, when that raised what it should
+        not."""
         registered = self._offers.get(component.kind, component.use)
         log = logging.getLogger(f"only1mcp.{component.place}")
         # Closed in this order: the component, what it spawned, what it shared.
@@ -80,7 +81,7 @@ class Workshop:
             try:
                 opened = await stack.enter_async_context(registered.offer.open(component.options, context))
             except Only1McpError as error:
-                raise OpenFailed(f"{component.place}: {error}") from error
+                raise OpenFailed(f"{component.place} ({component.use}): {error}") from error
             except Exception as error:
                 what = f"{component.use} of {registered.plugin.distribution}"
                 context.logger.debug("open failed", exc_info=error)

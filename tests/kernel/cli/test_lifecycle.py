@@ -83,7 +83,7 @@ def test_only_one_of_many_that_start_at_once_serves(user: Installation) -> None:
 @pytest.mark.parametrize(
     ("config", "code", "words"),
     [
-        ({"listen": [{"use": "still", "port": 1}]}, 1, "listen[0]: port 1 is in use"),
+        ({"listen": [{"use": "still", "port": 1}]}, 1, "listen[0] (still): port 1 is in use"),
         ({"listen": [{"use": "stil"}]}, 78, "only1mcp.yaml:1:"),
         ({"listen": [{"use": "still", "host": "0.0.0.0"}]}, 1, "--insecure"),
     ],
