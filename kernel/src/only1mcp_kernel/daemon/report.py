@@ -40,15 +40,14 @@ def settled_lines(status: Status, complete: bool, seconds: float) -> Iterator[st
         yield "No servers are configured yet: add one under `servers:` and run `only1mcp reload`"
         return
     missing = {name: server for name, server in servers.items() if server.get("state") != "up"}
-    counts = [
-        _count(sum(server.get(member) or 0 for server in servers.values()), words)
-        for member, words in _COUNTED.items()
-    ]
+    shown: Mapping[str, int] = status.get("shown", {})
+    counts = [_count(shown[member], words) for member, words in _COUNTED.items() if member in shown]
     answered = len(servers) - len(missing)
     late = "" if complete else f" after {seconds:.0f} s"
-    yield f"{answered} of {_count(len(servers), 'servers')} answered{late}: {', '.join(counts)}"
+    what = f": {', '.join(counts)}" if counts else ""
+    yield f"{answered} of {_count(len(servers), 'servers')} answered{late}{what}"
     for name, server in missing.items():
-        yield f"  {name} is missing: {server.get('problem') or 'it has not answered yet'}"
+        yield f"  {name} is missing: {_why(server)}"
 
 
 def status_lines(status: Status) -> Iterator[str]:
@@ -68,6 +67,12 @@ def status_lines(status: Status) -> Iterator[str]:
             server.get("problem"),
         ]
         yield f"  {name:<{width}}  {'; '.join(dict.fromkeys(part for part in parts if part))}"
+
+
+def _why(server: Status) -> str:
+    problem = server.get("problem")
+    # While a server has not failed, its problem is no more than its state.
+    return "it has not answered yet" if problem in (None, "connecting") else str(problem)
 
 
 def _count(number: int, plural: str) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 from only1mcp_kernel.component import Workshop
 from only1mcp_kernel.config.model import Config
 from only1mcp_kernel.gateway.audience import Clients
+from only1mcp_kernel.gateway.catalogue import LISTS
+from only1mcp_kernel.gateway.endpoint import anchor_caller
 from only1mcp_kernel.gateway.gate import Gate
 from only1mcp_kernel.gateway.identity import capabilities_of, instructions_of, write_initialize
 from only1mcp_kernel.gateway.listening import Listening
@@ -37,10 +39,12 @@ from only1mcp_sdk import (
     Members,
     Only1McpError,
 )
+from only1mcp_sdk.members import items, split
 
 SWEEP_SECONDS = 30.0
 ROTATE_SECONDS = 24 * 3600.0
 KEYS_KEPT = 8
+DEFAULT_PROFILE = "default"
 _log = logging.getLogger("only1mcp.gateway")
 
 
@@ -138,12 +142,14 @@ class Gateway:
         return self._in_force().listeners
 
     def status(self) -> dict[str, Any]:
-        """What the gateway is doing, as JSON values."""
+        """What the gateway is doing, as JSON values. `shown` counts what the default profile lists to a client that
+        declares nothing; a list that a transform fails on is left out."""
         generation = self._in_force()
         return {
             "generation": self._number,
             "addresses": [listener.address for listener in generation.listeners],
             "servers": {name: server.status() for name, server in generation.servers.items()},
+            "shown": _shown(generation.routers.get(DEFAULT_PROFILE)),
             "profiles": {name: list(router.servers) for name, router in generation.routers.items()},
             "sessions": len(self._sessions),
             "streams": len(self._clients),
@@ -209,6 +215,20 @@ class Gateway:
             if loop.time() - rotated > ROTATE_SECONDS:
                 self._keys.rotate()
                 rotated = loop.time()
+
+
+def _shown(router: Router | None) -> dict[str, int]:
+    if router is None:
+        return {}
+    counts: dict[str, int] = {}
+    for each in LISTS:
+        try:
+            result = router.views.listing(each, anchor_caller("legacy"))
+        except Exception as error:
+            _log.debug("%s can't be counted", each.member, exc_info=error)  # each client that lists is told
+            continue
+        counts[each.member] = len(items(split(result.raw)[each.member]))
+    return counts
 
 
 def changed_profiles(old: Config, new: Config) -> list[str]:
