@@ -27,7 +27,7 @@ def write(path: Path) -> Path:
 
 
 def init(
-    path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("only1mcp.yaml"),
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.")] = Path("only1mcp.yaml"),
     as_json: JsonOption = False,
 ) -> None:
     """Write a commented configuration to begin with. Never writes over a file."""
@@ -73,7 +73,8 @@ def show(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 
 def validate(
-    file: Annotated[Path, typer.Argument(help="The configuration file.")], as_json: JsonOption = False
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The configuration file.")],
+    as_json: JsonOption = False,
 ) -> None:
     """Check a configuration file. Starts nothing."""
     with reporting(as_json):

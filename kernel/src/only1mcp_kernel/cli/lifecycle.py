@@ -11,9 +11,12 @@ import typer
 from only1mcp_kernel.cli.finding import ConfigOption, find
 from only1mcp_kernel.cli.output import JsonOption, print_json, print_lines, reporting, say
 
-HostOption = Annotated[str | None, typer.Option(help="Listen on this address instead of the configured one.")]
+HostOption = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Listen on this address instead of the configured one.")
+]
 PortOption = Annotated[
-    int | None, typer.Option(min=0, max=65535, help="Listen on this port instead of the configured one.")
+    int | None,
+    typer.Option(metavar="PORT", min=0, max=65535, help="Listen on this port instead of the configured one."),
 ]
 STARTER = Path("only1mcp.yaml")
 
@@ -83,7 +86,10 @@ def _start_in_background(
 
 def stop(
     config: ConfigOption = None,
-    timeout: Annotated[float, typer.Option(min=0, help="Wait at most this many seconds for it to end.")] = 60,
+    timeout: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0, help="Wait at most this many seconds for it to end."),
+    ] = 60,
     as_json: JsonOption = False,
 ) -> None:
     """Stop the gateway. Clients at work may finish first; a second `stop` ends it at once."""

@@ -16,7 +16,7 @@ from only1mcp_kernel.cli.output import JsonOption, print_json, print_lines, repo
 if TYPE_CHECKING:
     from only1mcp_kernel.cli.mcp_client import McpClient
 
-ProfileOption = Annotated[str, typer.Option(help="The profile to look at.")]
+ProfileOption = Annotated[str, typer.Option(metavar="NAME", help="The profile to look at.")]
 
 
 class CallCommand(TyperCommand):
@@ -57,10 +57,14 @@ def list_tools(
 
 
 def call_tool(
-    name: Annotated[str, typer.Argument(help="The tool, as `tools list` shows it.")],
+    name: Annotated[str, typer.Argument(metavar="TOOL", help="The tool, as `tools list` shows it.")],
     arg: Annotated[
         list[str] | None,
-        typer.Option("--arg", metavar="NAME=VALUE", help="One argument; read as the type the tool asks for."),
+        typer.Option(
+            "--arg",
+            metavar="NAME=VALUE",
+            help="One argument, read as the type the tool asks for; may be given again.",
+        ),
     ] = None,
     json_args: Annotated[
         str | None,
