@@ -217,3 +217,30 @@ async def test_a_state_directory_that_cannot_be_written(tmp_path: Path) -> None:
     async with world(tmp_path, one=server) as it:
         assert (await it.http().modern_result("tools/list"))["tools"] == [ECHO]
         await until(lambda: server.calls("subscriptions/listen"))
+
+
+async def test_a_session_that_ends_while_its_link_opens(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[ECHO])
+    it = World(tmp_path, {"one": server})
+    it.server_options = {"one": {"isolation": "session"}}
+    async with started(it):
+        await it.gateway.settled(2)
+        slow = asyncio.Event()
+
+        async def greet(connection: FakeConnection, params: Json) -> Json:
+            await slow.wait()
+            connection.era = "legacy"
+            return {"protocolVersion": "2025-11-25", "capabilities": server.capabilities, "serverInfo": {}}
+
+        server.methods["initialize"] = greet
+        before = len(server.open_connections())
+        client = it.http()
+        await client.initialize()
+        client.legacy("tools/call", {"name": "echo"})
+        await until(lambda: len(server.open_connections()) > before)
+        (session,) = it.gateway._sessions
+        it.gateway._sessions.end(session)
+        await asyncio.sleep(0.05)
+        slow.set()
+        await asyncio.sleep(0.1)
+        assert len(server.open_connections()) == before

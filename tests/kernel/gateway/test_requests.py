@@ -217,3 +217,76 @@ async def test_initialize_of_a_profile_that_is_gone(tmp_path: Path) -> None:
         conversation.received(json.dumps(message).encode())
         assert "error" in pipe.sent[0]
         assert it.gateway.status()["sessions"] == 0
+
+
+async def test_a_session_that_ends_takes_its_log_level_with_it(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[ECHO])
+    server.capabilities["logging"] = {}
+    async with world(tmp_path, one=server) as it:
+        loud, quiet = it.http(), it.http()
+        for client, level in ((loud, "debug"), (quiet, "error")):
+            await client.initialize()
+            await client.legacy_result("tools/call", {"name": "echo"})
+            await client.legacy_result("logging/setLevel", {"level": level})
+        first = next(iter(it.gateway._sessions))
+        it.gateway._sessions.end(first)
+        await until(lambda: len(server.calls("logging/setLevel")) == 2)
+
+
+async def test_a_call_cancelled_while_its_link_opens_is_not_sent(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[ECHO])
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        client = it.http(capabilities=SDK_CAPS)
+        await client.initialize()
+        pending = client.legacy("tools/call", {"name": "echo"}, id=5)
+        client.post({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 5}})
+        assert await pending.done() is None
+        await asyncio.sleep(0.1)
+        assert server.calls("tools/call") == []
+        assert (await client.legacy("tools/call", {"name": "echo"}, id=5).done())["id"] == 5
+        endpoint = it.gateway._generation.servers["one"].endpoints[0]  # type: ignore[union-attr]
+        assert endpoint.in_flight == 0
+
+
+async def test_parked_calls_end_once_however_they_end(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[ECHO])
+
+    async def ask(connection: FakeConnection, params: Json) -> Json:
+        connection.ask("elicitation/create", {"message": "name?"})
+        await asyncio.sleep(60)
+        return {}
+
+    server.methods["tools/call"] = ask
+    it_ = World(tmp_path, {"one": server})
+    it_.server_options = {"one": {"call_timeout": 0.3}}
+    async with started(it_) as it:
+        await it.gateway.settled(2)
+        endpoint = it.gateway._generation.servers["one"].endpoints[0]  # type: ignore[union-attr]
+        client = it.http(capabilities=SDK_CAPS)
+        asked = await client.modern_result("tools/call", {"name": "echo"})
+        assert endpoint.in_flight == 1
+        key = next(iter(asked["inputRequests"]))
+        retry = {
+            "name": "echo",
+            "inputResponses": {key: {"action": "cancel"}},
+            "requestState": asked["requestState"],
+        }
+        wrong = (
+            await it.http(capabilities=SDK_CAPS).modern("tools/call", {**retry, "arguments": {"a": 1}}).done()
+        )
+        assert wrong["error"]["code"] == -32602
+        nothing = await client.modern_result("tools/call", {**retry, "inputResponses": {"x": {}}})
+        assert nothing["resultType"] == "input_required"
+        retry["requestState"] = nothing["requestState"]
+        last = await client.modern("tools/call", retry).done()
+        assert "did not answer" in last["error"]["message"]
+        assert endpoint.in_flight == 0
+        asked = await client.modern_result("tools/call", {"name": "echo"})
+        for each in server.open_connections():
+            each.die()
+        retry["requestState"] = asked["requestState"]
+        last = await client.modern("tools/call", retry).done()
+        assert "exited" in last["error"]["message"]
+        assert endpoint.in_flight == 0
+        assert it.gateway._parking._calls == {}

@@ -177,3 +177,24 @@ async def test_meta_of_updates_is_kept(tmp_path: Path) -> None:
         server.tell_all("notifications/resources/updated", {"uri": "file:///x", "_meta": {"v": 1}})
         told = await listening.until_sent("notifications/resources/updated")
         assert told["params"]["_meta"] == {"v": 1, META + "subscriptionId": "L"}
+
+
+async def test_subscriptions_survive_a_lost_link(tmp_path: Path) -> None:
+    server = FakeServer("legacy")
+    server.lists["resources"] = [{"uri": "file:///x", "name": "x"}]
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        client = it.http()
+        await client.initialize()
+        await client.legacy_result("resources/subscribe", {"uri": "file:///x"})
+        server.open_connections()[0].die()
+        await asyncio.sleep(1.0)
+        stream, _ = client.stream()
+        server.tell_all("notifications/resources/updated", {"uri": "file:///x"})
+        await stream.until_sent("notifications/resources/updated")
+
+
+async def test_a_profile_that_is_gone_has_no_listen_streams(tmp_path: Path) -> None:
+    async with world(tmp_path, one=FakeServer()) as it:
+        last = it.http(profile="gone").modern("subscriptions/listen", {"notifications": {}})
+        assert "error" in await last.done()

@@ -100,6 +100,8 @@ class Clients:
     ) -> Listening:
         """Open a listen stream. Raises `Refused`."""
         filter = read_filter(params)
+        if caller.profile not in self._routers():
+            raise Refused(404, -32600, f"The profile {caller.profile!r} is gone")
         if len(self._listenings) >= MAX_LISTENINGS:
             raise Refused(503, -32000, "Too many listen streams; try again later")
 

@@ -297,7 +297,10 @@ class Endpoint:
                     await self._discard(link)
 
     async def release(self, owner: str) -> None:
-        """A session ended: close the links that were its own."""
+        """A session ended: close the links that were its own, and open none for it any more."""
+        for (key, own), task in list(self._opening.items()):
+            if own == owner or owner in key:
+                task.cancel()
         for key, links in list(self._links.items()):
             for link in list(links):
                 link.members.discard(owner)

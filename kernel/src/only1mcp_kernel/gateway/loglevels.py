@@ -30,8 +30,12 @@ class LogLevels:
             if session in link.members:
                 self.settle(link)
 
-    def forget(self, session: str) -> None:
-        self._wanted.pop(session, None)
+    def forget(self, session: str, links: Iterable[Link]) -> None:
+        """A session ended: what the others want is enough."""
+        if self._wanted.pop(session, None) is not None:
+            for link in links:
+                if session in link.members:
+                    self.settle(link)
 
     def settle(self, link: Link) -> None:
         """Ask a legacy server for what its sessions want now, if that is new."""

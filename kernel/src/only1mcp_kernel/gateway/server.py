@@ -329,7 +329,7 @@ class Server:
 
     async def release(self, session: str) -> None:
         """A session ended."""
-        self._levels.forget(session)
+        self._levels.forget(session, self.links)
         for endpoint in self.endpoints:
             await endpoint.release(session)
         await self.subscriptions.forget(session)
