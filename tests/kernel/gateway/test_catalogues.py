@@ -292,7 +292,9 @@ async def test_what_a_reload_hides_is_not_called_by_its_old_name(tmp_path: Path)
         assert "result" in await client.modern("resources/read", {"uri": "file:///open"}).done()
 
 
-async def test_until_a_server_is_listed_again_its_last_listing_for_such_clients_is_shown(tmp_path: Path) -> None:
+async def test_until_a_server_is_listed_again_its_last_listing_for_such_clients_is_shown(
+    tmp_path: Path,
+) -> None:
     def dual(seconds: float) -> FakeServer:
         server = FakeServer("legacy", "modern")
 
