@@ -251,8 +251,9 @@ class Call:
                 self._answered = outcome  # the server went on without waiting: kept for the retry
                 self._on_end(self, outcome)
                 questions, self._questions = self._questions, {}
-                for key in questions:
+                for key, (id, question) in questions.items():
                     self._take_back(key)
+                    self._orphaned(id, question)  # it may have been another call's all along
             return
         self._pause()
         done, self._done = self._done, None
