@@ -75,6 +75,9 @@ async def open_generation(config: Config, around: Surroundings, insecure: bool) 
         workshop = around.workshop
         generation.authenticators = tuple([await enter(workshop.open(each)) for each in config.authenticate])
         filters: list[Named] = [(each.place, await enter(workshop.open(each))) for each in config.filters]
+        # Before the servers: where a port is taken, no child is started for nothing.
+        generation.listeners = tuple([await enter(workshop.open(each)) for each in config.listen])
+        _refuse_exposure(generation, insecure)
         side_by_side = await enter(_closing_side_by_side())
         for server in config.servers.values():
             held = _hold_server(server, around, config.drain)
@@ -89,8 +92,6 @@ async def open_generation(config: Config, around: Surroundings, insecure: bool) 
             generation.routers[profile.name] = router
             handler = compile_chain(filters, "gateway", router.route)
             generation.handlers[profile.name] = contained(f"profiles.{profile.name}", handler)
-        generation.listeners = tuple([await enter(workshop.open(each)) for each in config.listen])
-        _refuse_exposure(generation, insecure)
         generation._stack = stack.pop_all()
         return generation
     raise AssertionError("unreachable")
