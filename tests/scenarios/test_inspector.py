@@ -37,7 +37,18 @@ TRIED: dict[str, Step] = {"memory": {"do": "call", "name": "read_graph", "argume
 
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])
-async def test_same_answers(era: Era, seven: Gateway, servers: dict[str, Server]) -> None:
+async def test_over_http(era: Era, seven: Gateway, servers: dict[str, Server]) -> None:
+    await same_answers(era, {"url": seven.url}, servers)
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+async def test_over_stdio(era: Era, folder: Path, servers: dict[str, Server]) -> None:
+    """The inspector starts the gateway as a command, asks once and is gone: the gateway waits for its servers."""
+    config = {"startup_wait": 30, "servers": {name: server.entry() for name, server in servers.items()}}
+    await same_answers(era, Gateway(folder, config).stdio_target(), servers)
+
+
+async def same_answers(era: Era, target: Target, servers: dict[str, Server]) -> None:
     slots = asyncio.Semaphore(3)  # every run is a Node process
 
     async def leg(server: Server) -> Leg:
@@ -52,7 +63,6 @@ async def test_same_answers(era: Era, seven: Gateway, servers: dict[str, Server]
             return Leg(lists, [await inspect(server.target, "tools/call", *options, era=spoken)])
 
     legs = dict(zip(servers, await asyncio.gather(*map(leg, servers.values())), strict=True))
-    target = {"url": seven.url}
     forwarded = {what: await all_entries(target, what, era, legs) for what in METHODS}
     names, problems = exposed(legs, forwarded)
     for server in servers.values():
@@ -67,27 +77,3 @@ async def test_same_answers(era: Era, seven: Gateway, servers: dict[str, Server]
         outcome = await inspect(target, "tools/call", *options, era=era)
         problems += step_differences(server, [step], legs[server.name].outcomes, [outcome], crossed)
     assert not problems, "\n".join(problems)
-
-
-@pytest.mark.parametrize("era", ["legacy", "modern"])
-async def test_over_stdio(era: Era, folder: Path, servers: dict[str, Server]) -> None:
-    """The inspector starts the gateway as a command, asks once and is gone: the gateway waits for its servers."""
-    chosen = [servers["time"], servers["everything"]]
-    config = {"startup_wait": 30, "servers": {server.name: server.entry() for server in chosen}}
-    target = Gateway(folder, config).stdio_target()
-    wanted, expected = [], []
-    for server in chosen:
-        spoken = era if server.modern else "legacy"
-        wanted += await entries(server.target, "tools", spoken)
-        step = server.steps[0]
-        options = ("--tool-name", step["name"], "--tool-args-json", json.dumps(step["arguments"]))
-        direct = await inspect(server.target, "tools/call", *options, era=spoken)
-        expected.append((options, direct))
-    assert {json.loads(entry)["name"] for entry in await entries(target, "tools", era)} == {
-        json.loads(entry)["name"] for entry in wanted
-    }
-    for options, direct in expected:
-        through = await inspect(target, "tools/call", *options, era=era)
-        assert through.keys() >= {"content"}
-        assert [each["type"] for each in through["content"]] == [each["type"] for each in direct["content"]]
-        assert through.get("isError", False) == direct.get("isError", False)

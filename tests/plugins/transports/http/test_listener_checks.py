@@ -140,7 +140,7 @@ async def test_a_post(fields: Fields, status: int) -> None:
         ("GET", "/", GET, 404),
         ("GET", "/mcpx", GET, 404),
         ("GET", "/mcp/unknown", GET, 404),
-        ("GET", "/mcp/work/deeper", GET, 404),
+        ("GET", "/mcp/team/deeper", GET, 404),
         ("GET", "/mcp/%ff", GET, 404),
         ("GET", "/mcp/%0d%0a", GET, 404),
         ("GET", "/MCP", GET, 404),
