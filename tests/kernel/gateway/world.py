@@ -190,6 +190,8 @@ class Recorder:
 
     def __init__(self) -> None:
         self.sent: list[Json] = []
+        self.events: list[tuple[str, Json | None]] = []
+        """Event ids and messages; a message is None where the event is there for its id."""
         self.last: Any = None
         self.status = 0
         self.headers: Mapping[str, str] = {}
@@ -197,12 +199,18 @@ class Recorder:
         self.changed = asyncio.Event()
 
     def send(self, message: bytes, event: str = "") -> None:
-        self.sent.append(json.loads(message))
+        if self.finished.is_set():
+            return
+        self.events.append((event, json.loads(message) if message else None))
+        if message:
+            self.sent.append(json.loads(message))
         self.changed.set()
 
     def finish(self, message: bytes = b"", status: int = 200, headers: Mapping[str, str] = {}) -> None:
         if not self.finished.is_set():
             self.last = json.loads(message) if message else None
+            if not message and self.sent and "method" not in self.sent[-1]:
+                self.last = self.sent.pop()  # the answer came as an event
             self.status, self.headers = status, headers
             self.finished.set()
             self.changed.set()
@@ -300,7 +308,8 @@ class HttpClient:
         body = {"result": result} if error is None else {"error": error}
         self.post({"jsonrpc": "2.0", "id": question["id"], **body})
 
-    def stream(self) -> tuple[Recorder, Posting]:
+    def stream(self, last_event_id: str | None = None) -> tuple[Recorder, Posting]:
         answer = Recorder()
-        arrival = Arrival("http", self.profile, {**self.headers, **self.session})
+        missed = {"last-event-id": last_event_id} if last_event_id is not None else {}
+        arrival = Arrival("http", self.profile, {**self.headers, **self.session, **missed})
         return answer, self.gateway.gate.stream(arrival, answer)

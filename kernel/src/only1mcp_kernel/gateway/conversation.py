@@ -93,7 +93,7 @@ class Duplex:
             return
         self._session = session
         self._sink.finish(wire.response(message.id, self._gate.initialize_result(session)))
-        session.attach(self._sink)
+        session.channel = self._sink
 
     def _batch(self, messages: list[Envelope]) -> None:
         if self._session is None or not REVISIONS[self._session.caller.revision].batches:

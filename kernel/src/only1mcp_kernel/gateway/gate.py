@@ -71,6 +71,9 @@ class Serving(Protocol):
 class _Nothing:
     """A `Posting` that is already over."""
 
+    def waiting(self) -> None:
+        """Nobody waits."""
+
     def disconnected(self) -> None:
         """Nothing to give up."""
 
@@ -110,7 +113,7 @@ class Gate:
         try:
             message = wire.read(body)
             if isinstance(message, list):
-                return self._batch(arrival, principal, message, sink)
+                return self._batch(arrival, principal, message, answer)
             params, meta = open_params(message)
         except BadMessage as bad:
             sink.finish(_error(bad), 400)
@@ -123,15 +126,23 @@ class Gate:
         session = self._session(arrival, principal, sink, message.id)
         if session is None:
             return NOTHING_LEFT
-        return self.within_session(session, message, params, meta, sink)
+        stream = session.stream_for(answer)
+        self.within_session(session, message, params, meta, stream)
+        return stream
 
     def stream(self, arrival: Arrival, answer: Answer) -> Posting:
         sink = AnswerSink(answer)
         session = self._session_of_bare_request(arrival, sink, "POST")
         if session is None:
             return NOTHING_LEFT
-        session.attach(sink)
-        return _Attached(session, sink)
+        missed = arrival.headers.get("last-event-id")
+        if missed is None:
+            return session.listen(answer)
+        resumed = session.resume(missed, answer)
+        if resumed is None:
+            _refuse(sink, 404, "Not Found: what came after this Last-Event-ID is gone", wire.NO_ID)
+            return NOTHING_LEFT
+        return resumed
 
     def end(self, arrival: Arrival, answer: Answer) -> None:
         sink = AnswerSink(answer)
@@ -183,16 +194,19 @@ class Gate:
         result = self._serving.initialize_result(arrival.profile, session.caller.revision)
         sink.finish(wire.response(message.id, result), 200, {SESSION_HEADER: session.token})
 
-    def _batch(self, arrival: Arrival, principal: Principal, messages: list[Envelope], sink: Sink) -> Posting:
-        session = self._session(arrival, principal, sink, wire.NO_ID)
+    def _batch(
+        self, arrival: Arrival, principal: Principal, messages: list[Envelope], answer: Answer
+    ) -> Posting:
+        session = self._session(arrival, principal, AnswerSink(answer), wire.NO_ID)
         if session is None:
             return NOTHING_LEFT
         if not REVISIONS[session.caller.revision].batches:
             raise BadMessage(
                 wire.INVALID_REQUEST, "Invalid Request: batches exist in revision 2025-03-26 only"
             )
-        self.batch(session, messages, sink)
-        return NOTHING_LEFT
+        stream = session.stream_for(answer)
+        self.batch(session, messages, stream)
+        return stream
 
     # -- duplex transports
 
@@ -235,25 +249,21 @@ class Gate:
 
     def within_session(
         self, session: Session, message: Envelope, params: Members, meta: Members, sink: Sink
-    ) -> Posting:
+    ) -> None:
         """Any message of a legacy session but `initialize`."""
         if not message.method:
             session.answered(message)
             sink.finish(status=202)
-            return NOTHING_LEFT
-        if not message.id:
+        elif not message.id:
             self._session_notified(session, message, params)
             sink.finish(status=202)
-            return NOTHING_LEFT
-        if message.method == "initialize":  # in a batch, where it must not be
+        elif message.method == "initialize":  # in a batch, where it must not be
             _refuse(sink, 400, "Invalid Request: already initialized", message.id)
-            return NOTHING_LEFT
-        if bytes(message.id) in session.requests:
+        elif bytes(message.id) in session.requests:
             _refuse(sink, 400, "Invalid Request: this id is in use", message.id)
-            return NOTHING_LEFT
-        request = LegacyRequest(session, message, params, meta, sink)
-        request.start(self._serving.handler(session.caller.profile))
-        return request
+        else:
+            request = LegacyRequest(session, message, params, meta, sink)
+            request.start(self._serving.handler(session.caller.profile))
 
     def batch(self, session: Session, messages: list[Envelope], sink: Sink) -> None:
         batch = Batch(sink, len(messages))
@@ -318,17 +328,6 @@ class Gate:
         request = ModernRequest(message.id, sink, exchange_of, on_end)
         request.start(serving.handler(arrival.profile))
         return request
-
-
-class _Attached:
-    """A legacy GET stream."""
-
-    def __init__(self, session: Session, sink: Sink) -> None:
-        self._session = session
-        self._sink = sink
-
-    def disconnected(self) -> None:
-        self._session.detach(self._sink)
 
 
 def _error(bad: BadMessage) -> bytes:

@@ -93,6 +93,9 @@ class Listening:
         if not self._ended:
             self._sink.notify(message)
 
+    def waiting(self) -> None:
+        """Streams of this era begin with the acknowledgement."""
+
     def disconnected(self) -> None:
         self._end()
 

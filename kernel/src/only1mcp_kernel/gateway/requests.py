@@ -62,6 +62,9 @@ class ModernRequest:
         if not self._finished and not self._exchange.cancelled:
             self._sink.notify(wire.notification(notification.method, notification.params))
 
+    def waiting(self) -> None:
+        """Streams of this era begin with nothing."""
+
     def disconnected(self) -> None:
         """Closing the stream is the cancellation (specification 2026-07-28, basic/utilities/cancellation)."""
         if not self._finished:
@@ -92,7 +95,7 @@ class ModernRequest:
 
 
 class LegacyRequest:
-    """A request within a session; also a `Posting`."""
+    """A request within a session. What it says goes to its sink, which outlives connections."""
 
     def __init__(
         self, session: Session, message: Envelope, params: Members, meta: Members, sink: Sink
@@ -113,9 +116,6 @@ class LegacyRequest:
         self._handler = handler
         self._session.requests[self._id] = self
         handler(self._exchange, self._done)
-
-    def disconnected(self) -> None:
-        """A closed connection is no cancellation in this era: the client says so when it means it."""
 
     def cancel(self, reason: str) -> None:
         if self._finished:

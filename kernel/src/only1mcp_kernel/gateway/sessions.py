@@ -12,12 +12,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from only1mcp_kernel.gateway.events import Attachment, Budget, EventStream, Journal
 from only1mcp_kernel.gateway.sinks import Sink
 from only1mcp_kernel.protocol.legacy import Hello
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_kernel.wire.seal import BadSeal, KeyRing
-from only1mcp_sdk import Caller, Failure, Json, Principal, Question
+from only1mcp_sdk import Answer, Caller, Failure, Json, Principal, Question
 from only1mcp_sdk.members import encode
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 MAX_SESSIONS = 20_000
 IDLE_SECONDS = 3600.0
 """A session without an open stream that long unused is forgotten; its client starts a new one."""
+MAX_STREAMS = 16
+"""Streams that one session may listen on, or come back to."""
 HELD_MESSAGES = 64
 """What is kept for a client that has no stream open to be told on."""
 _PURPOSE = "session"
@@ -39,7 +42,9 @@ Reply = Callable[[bytes, bytes], None]
 class Session:
     """One initialized legacy client."""
 
-    def __init__(self, id: str, token: str, hello: Hello, principal: Principal, profile: str) -> None:
+    def __init__(
+        self, id: str, token: str, hello: Hello, principal: Principal, profile: str, budget: Budget
+    ) -> None:
         self.id = id
         self.token = token
         """What the client knows it by."""
@@ -56,7 +61,11 @@ class Session:
         self.requests: dict[bytes, LegacyRequest] = {}
         """Under way, by the client's request id."""
         self.used = 0.0
-        self._streams: list[Sink] = []
+        self.channel: Sink | None = None
+        """On a duplex transport: the way to the client."""
+        self._journal = Journal(budget)
+        self._streams: list[EventStream] = []
+        """Over HTTP: what the client listens on, or may come back to; the newest last."""
         self._held: deque[bytes] = deque(maxlen=HELD_MESSAGES)
         self._ids = itertools.count(1)
         self._questions: dict[bytes, Reply] = {}
@@ -65,8 +74,9 @@ class Session:
 
     def tell(self, message: bytes) -> None:
         """Send a message that belongs to no request: on one of the streams opened for that, now or later."""
-        if self._streams:
-            self._streams[-1].notify(message)
+        stream = self._open_stream()
+        if stream is not None:
+            stream.notify(message)
         elif message not in self._held:
             self._held.append(message)
 
@@ -75,7 +85,7 @@ class Session:
         id = b"%d" % next(self._ids)
         self._questions[id] = reply
         message = wire.request(id, question.method, question.params)
-        if sink is not None:
+        if sink is not None and sink.reachable:
             sink.notify(message)
         else:
             self.tell_on_any(message)
@@ -83,10 +93,17 @@ class Session:
 
     def tell_on_any(self, message: bytes) -> None:
         """On a stream of its own if there is one, else on the newest request's."""
-        if not self._streams and self.requests:
-            next(reversed(self.requests.values())).sink.notify(message)
-        else:
-            self.tell(message)
+        if self._open_stream() is None:
+            for request in reversed(self.requests.values()):
+                if request.sink.reachable:
+                    request.sink.notify(message)
+                    return
+        self.tell(message)
+
+    def _open_stream(self) -> Sink | None:
+        if self.channel is not None:
+            return self.channel
+        return next((stream for stream in reversed(self._streams) if stream.attached), None)
 
     def withdraw(self, id: bytes) -> None:
         """The answer to a question of ours is no longer wanted."""
@@ -94,19 +111,43 @@ class Session:
             params = encode({"requestId": int(id)})
             self.tell_on_any(wire.notification("notifications/cancelled", params))
 
-    def attach(self, stream: Sink) -> None:
+    def stream_for(self, answer: Answer) -> EventStream:
+        """The stream of a request that came with an HTTP POST."""
+        return EventStream(self._journal, answer)
+
+    def listen(self, answer: Answer) -> Attachment:
         """The client opened a stream to be told on."""
+        if len(self._streams) >= MAX_STREAMS:
+            oldest = next((each for each in self._streams if not each.attached), self._streams[0])
+            self._streams.remove(oldest)
+            oldest.finish()
+            self._journal.forget(oldest)
+        stream = EventStream(self._journal)
+        attachment = stream.begin(answer)
         self._streams.append(stream)
+        self._give_held(stream)
+        return attachment
+
+    def resume(self, event_id: str, answer: Answer) -> Attachment | None:
+        """The client comes back to a stream it lost; None when what it missed is no longer there."""
+        found = self._journal.find(event_id)
+        if found is None:
+            return None
+        stream, number = found
+        attachment = stream.resume(number, answer)
+        if stream in self._streams:
+            self._streams.remove(stream)
+            self._streams.append(stream)
+            self._give_held(stream)
+        return attachment
+
+    def _give_held(self, stream: EventStream) -> None:
         while self._held:
             stream.notify(self._held.popleft())
 
-    def detach(self, stream: Sink) -> None:
-        if stream in self._streams:
-            self._streams.remove(stream)
-
     @property
     def listening(self) -> bool:
-        return bool(self._streams)
+        return self._open_stream() is not None
 
     # -- from the client
 
@@ -127,6 +168,7 @@ class Session:
         for stream in self._streams:
             stream.finish()
         self._streams.clear()
+        self._journal.close()
         questions, self._questions = self._questions, {}
         for reply in questions.values():
             reply(b"", GONE.raw)
@@ -137,6 +179,7 @@ class Sessions:
 
     def __init__(self, keys: KeyRing, ended: Callable[[Session], None]) -> None:
         self._keys = keys
+        self._budget = Budget()
         self._ended = ended
         self._sessions: dict[str, Session] = {}
 
@@ -151,7 +194,8 @@ class Sessions:
         if len(self._sessions) >= MAX_SESSIONS:
             return None
         id = secrets.token_urlsafe(16)
-        session = Session(id, self._keys.seal(_PURPOSE, principal.id, [id]), hello, principal, profile)
+        token = self._keys.seal(_PURPOSE, principal.id, [id])
+        session = Session(id, token, hello, principal, profile, self._budget)
         session.used = asyncio.get_running_loop().time()
         self._sessions[id] = session
         return session

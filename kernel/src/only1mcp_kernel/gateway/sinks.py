@@ -13,6 +13,10 @@ NOTHING: Mapping[str, str] = {}
 class Sink(Protocol):
     """Ignores everything after `finish`."""
 
+    @property
+    def reachable(self) -> bool:
+        """Whether what is sent now can still get to the client."""
+
     def notify(self, message: bytes) -> None:
         """A message before the last."""
 
@@ -25,6 +29,8 @@ class AnswerSink:
 
     __slots__ = ("finish", "notify")
 
+    reachable = True
+
     def __init__(self, answer: Answer) -> None:
         self.notify = answer.send
         self.finish = answer.finish
@@ -34,6 +40,8 @@ class ChannelSink:
     """To a duplex channel, among everything else."""
 
     __slots__ = ("_channel",)
+
+    reachable = True
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -57,6 +65,10 @@ class Batch:
     def part(self) -> Sink:
         return _Part(self)
 
+    @property
+    def reachable(self) -> bool:
+        return self._sink.reachable
+
     def notify(self, message: bytes) -> None:
         self._sink.notify(message)
 
@@ -75,6 +87,10 @@ class _Part:
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
         self._done = False
+
+    @property
+    def reachable(self) -> bool:
+        return not self._done and self._batch.reachable
 
     def notify(self, message: bytes) -> None:
         self._batch.notify(message)

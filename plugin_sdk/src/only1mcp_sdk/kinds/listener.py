@@ -32,6 +32,11 @@ class Answer(Protocol):
 class Posting(Protocol):
     """An HTTP request at work."""
 
+    def waiting(self) -> None:
+        """The answer takes long, and the listener is about to turn it into an event stream, to keep the connection
+        open with comments. What the gate sends within this call comes first. Called at most once, and not after
+        `Answer.send`."""
+
     def disconnected(self) -> None:
         """The client closed before `Answer.finish`. What that means is the protocol's to know."""
 

@@ -217,6 +217,9 @@ class FakeClient:
     def __init__(self) -> None:
         self.gone = asyncio.Event()
 
+    def waiting(self) -> None:
+        """It has nothing to say before its answer."""
+
     def disconnected(self) -> None:
         self.gone.set()
 

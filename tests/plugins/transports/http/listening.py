@@ -29,7 +29,11 @@ class ScriptedPosting:
 
     def __init__(self) -> None:
         self.left = 0
+        self.waited = 0
         self.gone = asyncio.Event()
+
+    def waiting(self) -> None:
+        self.waited += 1
 
     def disconnected(self) -> None:
         self.left += 1

@@ -84,6 +84,8 @@ class PendingAnswer:
 
     def keep_alive(self) -> None:
         """Make it an event stream, with a sign of life."""
+        if not self.streaming and self.posting is not None:
+            self.posting.waiting()
         self.streaming = True
         self._put(KEEP_ALIVE)
 
