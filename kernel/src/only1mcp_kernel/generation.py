@@ -19,12 +19,10 @@ from only1mcp_kernel.gateway.pinning import Pins
 from only1mcp_kernel.gateway.pipeline import Named, compile_chain, contained
 from only1mcp_kernel.gateway.router import LevelSetter, Router
 from only1mcp_kernel.gateway.server import Audience, Server
+from only1mcp_kernel.gateway.table import Former
 from only1mcp_kernel.gateway.views import Views
 from only1mcp_kernel.tasks import Tasks
-from only1mcp_sdk import Authenticator, EntryKind, Filter, Handler, Listener, OpenFailed, Transform
-
-Former = dict[EntryKind, dict[str, tuple[str, str]]]
-"""Names once shown in a profile, and whose they were."""
+from only1mcp_sdk import Authenticator, Filter, Handler, Listener, OpenFailed, Transform
 
 
 class Surroundings:
@@ -106,7 +104,7 @@ def _build_router(
     around: Surroundings,
 ) -> Router:
     servers = {name: generation.servers[name] for name in profile.servers}
-    former = around.former.setdefault(profile.name, {})
+    former = around.former.setdefault(profile.name, Former())
     own = {name: transforms[name] for name in servers}
     views = Views(profile, servers, own, profile_transforms, former)
     handlers = {

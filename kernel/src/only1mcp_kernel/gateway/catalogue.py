@@ -48,6 +48,7 @@ LISTS = (
     ListKind("template", "resources/templates/list", "resourceTemplates", "uriTemplate", "resources"),
 )
 BY_METHOD = {each.method: each for each in LISTS}
+_decode = msgspec.json.Decoder(float_hook=str).decode  # nobody reads the numbers, and a string takes any
 
 
 class Catalogue(Struct):
@@ -67,9 +68,11 @@ class Catalogue(Struct):
 
 
 def declared(greeting: Members) -> dict[str, Any]:
-    """The capabilities in a server's greeting."""
-    raw = greeting.get("capabilities")
-    value = msgspec.json.decode(raw) if raw else {}
+    """The capabilities in a server's greeting, to look at; none when they are no object."""
+    try:
+        value = _decode(greeting.get("capabilities", b"{}"))
+    except ValueError:
+        return {}
     return value if isinstance(value, dict) else {}
 
 
