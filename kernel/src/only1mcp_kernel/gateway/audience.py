@@ -86,12 +86,14 @@ class Clients:
         aliases = router.views.table.aliases.get(server.name, {}) if router is not None else {}
         return {**params, "uri": quoted(aliases[uri])} if uri in aliases else params
 
-    def ask(self, session: str, question: Question, answer: Callable[[bytes, bytes], None]) -> bool:
+    def ask(
+        self, session: str, question: Question, answer: Callable[[bytes, bytes], None]
+    ) -> Callable[[], None] | None:
         client = self._sessions.by_id(session)
-        if client is None or not may_ask(client.caller.capabilities, question.method):
-            return False
-        client.ask(question, answer)
-        return True
+        if client is None or not may_ask(client.caller.capabilities, question):
+            return None
+        id = client.ask(question, answer)
+        return lambda: client.withdraw(id)
 
     # -- listen streams
 

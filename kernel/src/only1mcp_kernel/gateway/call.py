@@ -17,6 +17,7 @@ from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.parking import Parking
 from only1mcp_kernel.gateway.request import read_error
 from only1mcp_kernel.protocol import bridge
+from only1mcp_kernel.protocol.capabilities import lacking
 from only1mcp_kernel.protocol.legacy import wants
 from only1mcp_kernel.protocol.modern import NAME_PARAM
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
@@ -171,6 +172,11 @@ class Call:
         except msgspec.DecodeError as error:
             return self._failure(f"answered with a malformed result: {error}")
         questions = {key: Question(one.method, bytes(one.params)) for key, one in asked.inputRequests.items()}
+        if self.exchange.caller.era == "modern":
+            for question in questions.values():
+                needed = lacking(self.exchange.caller.capabilities, question)
+                if needed is not None:  # the server had no right to ask
+                    return bridge.missing_capability(needed)
         return InputRequired(questions, asked.requestState, raw)
 
     def lost(self, problem: str) -> None:

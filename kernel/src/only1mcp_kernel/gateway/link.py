@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from only1mcp_kernel.protocol import modern
@@ -82,6 +82,8 @@ class Link:
         self.used = 0.0
         """When it was last used, on the event loop's clock."""
         self.waiting: dict[int, Waiting] = {}
+        self.asked: dict[Json, Callable[[], None]] = {}
+        """The server's questions outside of any call that are with a client -> what withdraws them."""
         self.members: set[str] = set()
         """The legacy sessions that ever used this link."""
         self.subscriptions: dict[str, set[str]] = {}
@@ -262,6 +264,9 @@ class Link:
         self.alive = False
         self.problem = problem
         self.gone.set()
+        asked, self.asked = self.asked, {}
+        for withdraw in asked.values():
+            withdraw()
         waiting, self.waiting = self.waiting, {}
         for one in waiting.values():
             one.lost(problem)

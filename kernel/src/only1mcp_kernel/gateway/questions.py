@@ -7,6 +7,7 @@ several principals nobody can tell, and the question is declined: never does one
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import TypeAlias
@@ -15,10 +16,14 @@ from only1mcp_kernel.gateway.call import Call
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.protocol import bridge
 from only1mcp_kernel.protocol.capabilities import may_ask
-from only1mcp_sdk import Json, Question
+from only1mcp_sdk import Failure, Json, Question
 
-AskSession: TypeAlias = Callable[[str, Question, Callable[[bytes, bytes], None]], bool]
-"""Put a question to a legacy session; False when it can't be asked."""
+AskSession: TypeAlias = Callable[[str, Question, Callable[[bytes, bytes], None]], Callable[[], None] | None]
+"""Put a question to a legacy session; None when it can't be asked, else what withdraws the question."""
+
+ANSWER_SECONDS = 600.0
+"""How long a session may think about a question that belongs to no call."""
+LATE = Failure.of(-32603, "The client did not answer in time")
 
 
 def asking_call(link: Link, question: Question, stream: int | None) -> Call | None:
@@ -33,7 +38,7 @@ def asking_call(link: Link, question: Question, stream: int | None) -> Call | No
     if len({call.exchange.caller.principal for call in calls}) > 1:
         return None
     for call in reversed(calls):
-        if may_ask(call.exchange.caller.capabilities, question.method):
+        if may_ask(call.exchange.caller.capabilities, question):
             return call
     return None
 
@@ -48,18 +53,40 @@ def put(
 ) -> None:
     """Put a question to the client of `call`, else to the link's session; decline it where there is neither."""
     if call is not None:
-        if may_ask(call.exchange.caller.capabilities, question.method):
+        if may_ask(call.exchange.caller.capabilities, question):
             call.asked(id, question)
         else:
             decline(link, id, question)
         return
     session = None if calls_in_flight(link) else (link.owner or link.opener)
-    if session and ask_session(
-        session, question, lambda result, error: link.reply(id, result=result, error=error)
-    ):
+    if session and _put_to_session(link, id, question, session, ask_session):
         return
     log.warning("asks %s of nobody in particular; declined", question.method)
     decline(link, id, question)
+
+
+def _put_to_session(link: Link, id: Json, question: Question, session: str, ask_session: AskSession) -> bool:
+    def answered(result: bytes, error: bytes) -> None:
+        timer.cancel()
+        link.asked.pop(id, None)
+        link.reply(id, result=result, error=error)
+
+    withdraw = ask_session(session, question, answered)
+    if withdraw is None:
+        return False
+
+    def give_up() -> None:
+        timer.cancel()
+        withdraw()
+
+    def late() -> None:
+        if link.asked.pop(id, None) is not None:
+            withdraw()
+            link.reply(id, error=LATE.raw)
+
+    timer = asyncio.get_running_loop().call_later(ANSWER_SECONDS, late)
+    link.asked[id] = give_up
+    return True
 
 
 def decline(link: Link, id: Json, question: Question) -> None:

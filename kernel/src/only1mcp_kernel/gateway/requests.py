@@ -209,7 +209,7 @@ class _Round:
     def ask(self) -> None:
         questions = self._asked.questions
         for key, question in questions.items():
-            if not may_ask(self._session.caller.capabilities, question.method):
+            if not may_ask(self._session.caller.capabilities, question):
                 self._record(key, question, *_turned_down(question))
                 continue
             self._open[key] = self._session.ask(question, self._listener(key, question), self._sink)
@@ -221,14 +221,14 @@ class _Round:
         if self._timer is not None:
             self._timer.cancel()
         for id in self._open.values():
-            self._session.withdraw(id)
+            self._session.withdraw(id, self._sink)
         self._open.clear()
 
     def take_back(self, key: str) -> None:
         """The server no longer wants this answer."""
         id = self._open.pop(key, None)
         if id is not None:
-            self._session.withdraw(id)
+            self._session.withdraw(id, self._sink)
             self._refusals[key] = Failure.of(INTERNAL_ERROR, "No longer wanted").raw
             self._check()
 

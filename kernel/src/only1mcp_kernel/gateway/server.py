@@ -20,6 +20,7 @@ from only1mcp_kernel.gateway.pinning import Pins
 from only1mcp_kernel.gateway.questions import asking_call, calls_in_flight, decline, put
 from only1mcp_kernel.gateway.subscriptions import Subscriptions
 from only1mcp_kernel.gateway.watching import Watch
+from only1mcp_kernel.protocol.errors import STALE
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_kernel.wire.envelope import Envelope
@@ -60,9 +61,11 @@ class Audience(Protocol):
 
     def resource_updated(self, server: Server, link: Link, uri: str, params: Members) -> None: ...
 
-    def ask(self, session: str, question: Question, answer: Callable[[bytes, bytes], None]) -> bool:
-        """Put a question to a legacy session outside of any call; False when it can't be asked. `answer` is called
-        with a result or an error object."""
+    def ask(
+        self, session: str, question: Question, answer: Callable[[bytes, bytes], None]
+    ) -> Callable[[], None] | None:
+        """Put a question to a legacy session outside of any call; None when it can't be asked. `answer` is called
+        with a result or an error object, unless what is returned was called first: it withdraws the question."""
 
 
 class Server:
@@ -153,7 +156,7 @@ class Server:
                     return
                 endpoint = self._by_key.get(self._pins.unpin(exchange) or "")
                 if endpoint is None:
-                    done(STALE_STATE)
+                    done(STALE)
                     return
             else:
                 endpoint = self._pick(exchange)
@@ -264,6 +267,10 @@ class Server:
         put(link, id, question, call, self._audience.ask, self.log)
 
     def withdrew(self, link: Link, id: Json) -> None:
+        withdraw = link.asked.pop(id, None)
+        if withdraw is not None:
+            withdraw()
+            return
         for call in calls_in_flight(link):
             if call.withdrew(id):
                 return
@@ -353,6 +360,3 @@ class Server:
         for catalogue in self.listings.known():
             return declared(catalogue.greeting)
         return {}
-
-
-STALE_STATE = Failure.of(-32602, "Invalid params: requestState is unknown, expired or not yours")

@@ -84,15 +84,14 @@ class Session:
         """Put a question to the client, on a request's own stream or on an open one. Returns the id it was given."""
         id = b"%d" % next(self._ids)
         self._questions[id] = reply
-        message = wire.request(id, question.method, question.params)
-        if sink is not None and sink.reachable:
-            sink.notify(message)
-        else:
-            self.tell_on_any(message)
+        self._tell_on(sink, wire.request(id, question.method, question.params))
         return id
 
-    def tell_on_any(self, message: bytes) -> None:
-        """On a stream of its own if there is one, else on the newest request's."""
+    def _tell_on(self, sink: Sink | None, message: bytes) -> None:
+        """On that stream, else on one of its own if there is one, else on the newest request's."""
+        if sink is not None and sink.reachable:
+            sink.notify(message)
+            return
         if self._open_stream() is None:
             for request in reversed(self.requests.values()):
                 if request.sink.reachable:
@@ -105,11 +104,11 @@ class Session:
             return self.channel
         return next((stream for stream in reversed(self._streams) if stream.attached), None)
 
-    def withdraw(self, id: bytes) -> None:
+    def withdraw(self, id: bytes, sink: Sink | None = None) -> None:
         """The answer to a question of ours is no longer wanted."""
         if self._questions.pop(id, None) is not None:
             params = encode({"requestId": int(id)})
-            self.tell_on_any(wire.notification("notifications/cancelled", params))
+            self._tell_on(sink, wire.notification("notifications/cancelled", params))
 
     def stream_for(self, answer: Answer) -> EventStream:
         """The stream of a request that came with an HTTP POST."""

@@ -5,8 +5,15 @@ Only used where an exchange does cross. Questions need no bridge: in either era 
 
 from __future__ import annotations
 
+from typing import Any
+
 from only1mcp_kernel.protocol.modern import NAME_PARAM
-from only1mcp_kernel.protocol.revisions import INVALID_PARAMS, REVISIONS, URL_ELICITATION_REQUIRED
+from only1mcp_kernel.protocol.revisions import (
+    INVALID_PARAMS,
+    MISSING_CAPABILITY,
+    REVISIONS,
+    URL_ELICITATION_REQUIRED,
+)
 from only1mcp_sdk import Caller, Era, Failure, InputRequired, Members, Question
 from only1mcp_sdk.members import items, join, split
 
@@ -58,6 +65,12 @@ def _with_code(outcome: Failure, code: int) -> Failure:
     members = split(outcome.raw)
     members["code"] = b"%d" % code
     return Failure(code, outcome.message, join(members))
+
+
+def missing_capability(needed: dict[str, Any]) -> Failure:
+    """The request can't be served without asking the client what it did not declare to answer."""
+    message = f"Missing required client capability: {', '.join(needed) or 'unknown'}"
+    return Failure.of(MISSING_CAPABILITY, message, {"requiredCapabilities": needed})
 
 
 def decline(question: Question) -> tuple[str, bytes]:

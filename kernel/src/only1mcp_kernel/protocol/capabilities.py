@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from only1mcp_sdk import Capabilities, Json
+from only1mcp_sdk import Capabilities, Json, Question
+from only1mcp_sdk.members import split, text
 
 ASKABLE = ("sampling", "elicitation", "roots")
 QUESTION_CAPABILITY = {
@@ -34,6 +35,36 @@ def read_client(raw: Json) -> Capabilities:
     return Capabilities(raw, frozenset(asks), frozenset(details), group)
 
 
-def may_ask(capabilities: Capabilities, method: str) -> bool:
+def may_ask(capabilities: Capabilities, question: Question) -> bool:
     """Whether a client that declared these can be asked this."""
-    return QUESTION_CAPABILITY.get(method) in capabilities.asks
+    return lacking(capabilities, question) is None
+
+
+def lacking(capabilities: Capabilities, question: Question) -> dict[str, Any] | None:
+    """What a client would have to declare to be asked this; None when it has. `elicitation: {}` is the form mode alone
+    (specification 2025-11-25, client/elicitation)."""
+    needed = QUESTION_CAPABILITY.get(question.method)
+    if needed is None:
+        return {}
+    detail = _detail(question)
+    if needed not in capabilities.asks:
+        return {needed: {detail: {}} if detail else {}}
+    declared = {each for each in capabilities.details if each.startswith("elicitation.")}
+    if detail == "form" and not declared & {"elicitation.form", "elicitation.url"}:
+        return None
+    if detail and f"{needed}.{detail}" not in capabilities.details:
+        return {needed: {detail: {}}}
+    return None
+
+
+def _detail(question: Question) -> str:
+    """The part of a capability that this very question needs."""
+    if question.method == "roots/list":
+        return ""
+    try:
+        params = split(question.params) if question.params else {}
+    except ValueError:
+        return ""
+    if question.method == "elicitation/create":
+        return "url" if text(params.get("mode")) == "url" else "form"
+    return "tools" if "tools" in params or "toolChoice" in params else ""

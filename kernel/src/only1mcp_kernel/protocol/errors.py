@@ -8,6 +8,11 @@ import msgspec
 
 from only1mcp_sdk import Failure
 
+STALE = Failure.of(
+    -32602, "Invalid params: this requestState, cursor or task id is unknown, expired or not yours"
+)
+"""For everything that was handed out and did not come back as it should, so that nobody learns which it was."""
+
 
 class Refused(Exception):
     """Carries the JSON-RPC error to answer with and the HTTP status that goes with it."""

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw
 
 from only1mcp_kernel.protocol.capabilities import read_client
-from only1mcp_kernel.protocol.errors import Refused
+from only1mcp_kernel.protocol.errors import STALE, Refused
 from only1mcp_kernel.protocol.revisions import (
     HEADER_MISMATCH,
     INVALID_PARAMS,
@@ -146,7 +146,7 @@ def status_of(failure: Failure) -> int:
     """The HTTP status of an error answer."""
     if failure.code == METHOD_NOT_FOUND:
         return 404
-    if failure.code in (HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION):
+    if failure.code in (HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION) or failure is STALE:
         return 400
     return 200
 

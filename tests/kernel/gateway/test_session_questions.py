@@ -1,0 +1,100 @@
+"""Questions that belong to no call: they are with a session, until answered, withdrawn, or too late."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from only1mcp_kernel.gateway import questions
+from tests.kernel.gateway.servers import FakeServer, RpcError
+from tests.kernel.gateway.world import SDK_CAPS, HttpClient, Recorder, World, until, world
+
+ASK = {"message": "?", "requestedSchema": {}}
+
+
+async def a_session(it: World) -> tuple[HttpClient, Recorder]:
+    client = it.http(capabilities=SDK_CAPS)
+    await client.initialize()
+    stream, _ = client.stream()
+    await client.legacy_result("tools/call", {"name": "t"})
+    return client, stream
+
+
+async def test_a_question_the_server_withdraws_is_cancelled_at_the_client(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[{"name": "t"}])
+    async with world(tmp_path, one=server) as it:
+        client, stream = await a_session(it)
+        connection = server.connections[-1]
+        connection.ask("elicitation/create", ASK)
+        question = await stream.until_sent("elicitation/create")
+        connection.tell("notifications/cancelled", {"requestId": "q1"})
+        cancelled = await stream.until_sent("notifications/cancelled")
+        assert cancelled["params"]["requestId"] == question["id"]
+        client.answer(question, {"action": "decline"})
+        await asyncio.sleep(0.05)
+        assert not any("result" in each for each in server.received)
+
+
+async def test_a_question_is_withdrawn_when_its_server_is_gone(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[{"name": "t"}])
+    async with world(tmp_path, one=server) as it:
+        _, stream = await a_session(it)
+        server.connections[-1].ask("elicitation/create", ASK)
+        question = await stream.until_sent("elicitation/create")
+        server.connections[-1].die()
+        cancelled = await stream.until_sent("notifications/cancelled")
+        assert cancelled["params"]["requestId"] == question["id"]
+
+
+async def test_a_question_nobody_answers_is_answered_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions, "ANSWER_SECONDS", 0.05)
+    server = FakeServer("legacy", tools=[{"name": "t"}])
+    async with world(tmp_path, one=server) as it:
+        _, stream = await a_session(it)
+        told = server.connections[-1].ask("sampling/createMessage", {"messages": []})
+        question = await stream.until_sent("sampling/createMessage")
+        cancelled = await stream.until_sent("notifications/cancelled")
+        assert cancelled["params"]["requestId"] == question["id"]
+        assert "error" in await asyncio.wait_for(told, 2)
+
+
+async def test_a_modern_server_may_not_ask_what_the_client_cannot_answer(tmp_path: Path) -> None:
+    server = FakeServer("modern", tools=[{"name": "t"}])
+    server.methods["tools/call"] = lambda connection, params: {
+        "resultType": "input_required",
+        "inputRequests": {"a": {"method": "elicitation/create", "params": {"mode": "url", "url": "x:y"}}},
+    }
+    async with world(tmp_path, one=server) as it:
+        client = it.http(capabilities={"elicitation": {}})
+        answer = client.modern("tools/call", {"name": "t"})
+        error = (await answer.done())["error"]
+        assert error["code"] == -32021
+        assert error["data"] == {"requiredCapabilities": {"elicitation": {"url": {}}}}
+        assert answer.status == 400
+
+
+async def test_cancelling_a_request_cancels_its_question_on_its_own_stream(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[{"name": "t"}])
+
+    async def ask() -> None:
+        await server.open_connections()[-1].ask("elicitation/create", ASK)
+        raise RpcError(-1, "never")
+
+    server.methods["tools/call"] = lambda connection, params: ask()
+    async with world(tmp_path, one=server) as it:
+        client = it.http(capabilities=SDK_CAPS)
+        await client.initialize()
+        elsewhere, _ = client.stream()
+        answer = client.legacy("tools/call", {"name": "t"}, id=5)
+        question = await answer.until_sent("elicitation/create")
+        client.post({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 5}})
+        cancelled = await answer.until_sent("notifications/cancelled")
+        assert cancelled["params"]["requestId"] == question["id"]
+        await answer.done()
+        assert answer.last is None
+        assert not [each for each in elsewhere.sent if each["method"] == "notifications/cancelled"]
+        await until(lambda: server.connections[-1].cancelled)
