@@ -39,6 +39,8 @@ class FakeServer:
         }
         self.connections: list[FakeConnection] = []
         self.received: list[Json] = []
+        self.refused_uris: set[str] = set()
+        """Resources that modern clients may not hear of."""
         self.refuse_connections = False
         self.silent = False
 
@@ -106,6 +108,8 @@ class FakeConnection:
         self.declared: Json = {}
         self.asked: dict[str, asyncio.Future[Json]] = {}
         self.cancelled: list[Any] = []
+        self.listening: dict[Any, Json] = {}
+        """The listen streams of a modern client: id -> what it is told of."""
         self._questions = 0
 
     # -- only1mcp_sdk.Connection
@@ -149,7 +153,11 @@ class FakeConnection:
         params = message.get("params", {})
         if message["method"] == "notifications/cancelled":
             self.cancelled.append(params["requestId"])
+            self.listening.pop(params["requestId"], None)
         if "id" not in message or self.server.silent:
+            return
+        if message["method"] == "subscriptions/listen" and message["method"] not in self.server.methods:
+            self._listen(message["id"], dict(params["notifications"]))
             return
         try:
             result = self.server.answer(self, message["method"], params)
@@ -161,6 +169,23 @@ class FakeConnection:
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
         else:
             self._reply(message["id"], result)
+
+    def _listen(self, id: Any, wanted: Json) -> None:
+        uris = [
+            each for each in wanted.pop("resourceSubscriptions", []) if each not in self.server.refused_uris
+        ]
+        self.listening[id] = {**wanted, **({"resourceSubscriptions": uris} if uris else {})}
+        self.publish_on(id, "notifications/subscriptions/acknowledged", {"notifications": self.listening[id]})
+
+    def publish_on(self, id: Any, method: str, params: Json) -> None:
+        """Tell something on one listen stream."""
+        self.tell(method, {**params, "_meta": {META + "subscriptionId": id}})
+
+    def updated(self, uri: str) -> None:
+        """Tell every listen stream that wants to hear of a resource."""
+        for id, wanted in list(self.listening.items()):
+            if uri in wanted.get("resourceSubscriptions", []):
+                self.publish_on(id, "notifications/resources/updated", {"uri": uri})
 
     async def _answer_later(self, id: Any, work: Any) -> None:
         try:

@@ -92,12 +92,6 @@ async def test_listen_streams_are_bounded(tmp_path: Path, monkeypatch: pytest.Mo
 async def test_subscriptions_survive_a_changed_server(tmp_path: Path, era: str) -> None:
     server = FakeServer(era)
     server.lists["resources"] = [{"uri": "file:///x", "name": "x"}]
-
-    async def listen(connection: FakeConnection, params: Json) -> Json:
-        await asyncio.sleep(60)
-        return {}
-
-    server.methods["subscriptions/listen"] = listen
     async with world(tmp_path, one=server) as it:
         await it.gateway.settled(2)
         client = it.http()

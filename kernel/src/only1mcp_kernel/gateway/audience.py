@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 
@@ -24,6 +25,8 @@ from only1mcp_sdk.members import join, quoted, text
 from only1mcp_kernel.gateway.request import ServerError  # isort: skip
 
 MAX_LISTENINGS = 10_000
+ACKNOWLEDGE_SECONDS = 5.0
+"""How long servers may take to accept subscriptions; those that do not are left out of the acknowledgement."""
 
 
 class Clients:
@@ -122,21 +125,28 @@ class Clients:
         return listening
 
     async def _subscribe(self, listening: Listening) -> None:
-        honoured = []
-        for uri in listening.filter.uris:
-            router = self._routers().get(listening.caller.profile)
-            owned = router.views.uri_owner(uri) if router is not None else None
-            if router is None or owned is None:
-                continue
-            try:
-                subscriptions = router.servers[owned[0]].subscriptions
-                await subscriptions.subscribe(listening.caller, owned[1], listening.name)
-            except (Only1McpError, ServerError, TimeoutError):
-                continue
-            honoured.append(uri)
-        listening.acknowledge(honoured)
+        uris = listening.filter.uris
+        pending = {uri: self._tasks.start(self._subscribe_to(uri, listening), "subscribe") for uri in uris}
+        await asyncio.wait(pending.values(), timeout=ACKNOWLEDGE_SECONDS)
+        for task in pending.values():
+            task.cancel()
+        listening.acknowledge(
+            [uri for uri, task in pending.items() if task.done() and not task.cancelled() and task.result()]
+        )
         if listening.name not in self._listenings:  # it ended meanwhile
             await self._unsubscribe(listening)
+
+    async def _subscribe_to(self, uri: str, listening: Listening) -> bool:
+        router = self._routers().get(listening.caller.profile)
+        owned = router.views.uri_owner(uri) if router is not None else None
+        if router is None or owned is None:
+            return False
+        subscriptions = router.servers[owned[0]].subscriptions
+        try:
+            await subscriptions.subscribe(listening.caller, owned[1], listening.name)
+        except (Only1McpError, ServerError, TimeoutError):
+            return False
+        return True
 
     async def _unsubscribe(self, listening: Listening) -> None:
         router = self._routers().get(listening.caller.profile)

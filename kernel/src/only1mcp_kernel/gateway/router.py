@@ -245,7 +245,10 @@ class Router:
             except ServerError as error:
                 done(error.failure)
             except (Only1McpError, TimeoutError) as error:
-                done(Failure.of(INTERNAL_ERROR, f'Server "{server.name}": {error}', {"server": server.name}))
+                problem = str(error) or "did not answer in time"
+                done(
+                    Failure.of(INTERNAL_ERROR, f'Server "{server.name}": {problem}', {"server": server.name})
+                )
             else:
                 done(Result(EMPTY, "legacy"))
 

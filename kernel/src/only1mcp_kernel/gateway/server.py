@@ -237,15 +237,15 @@ class Server:
             self._tasks.spawn(self._greeted(endpoint.anchor), f"list {self.name}")
 
     async def _greeted(self, link: Link) -> None:
+        if link.era == "modern":
+            link.watch = Watch(link, self.notified)
+            self._tasks.spawn(link.watch.run(), f"watch {self.name}")
         if len(self._reachable) == 1:
             self.listings.fetched.clear()  # what the server listed before it was lost
         try:
             await self.listings.fetch(anchor_caller(link.era))
         finally:
             self.listings.answered.set()
-        if link.era == "modern":
-            link.watch = Watch(link, self.notified)
-            self._tasks.spawn(link.watch.run(), f"watch {self.name}")
         await self.subscriptions.renew()
 
     def endpoint_down(self, endpoint: Endpoint, problem: str) -> None:

@@ -7,17 +7,24 @@ whose filter can't be changed: a wider one is opened before the narrower is clos
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
+
+import msgspec
+from msgspec import Struct
 
 from only1mcp_kernel.gateway.catalogue import declared
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.request import ServerError, ask
 from only1mcp_kernel.wire.envelope import Envelope
-from only1mcp_sdk import ConnectionLost, Members
+from only1mcp_sdk import ConnectionLost, Failure, Json, Members
 from only1mcp_sdk.members import encode, quoted
 
 Heard = Callable[[Link, Envelope, Members], None]
 ACKNOWLEDGE_SECONDS = 5.0
+OVERLAP_SECONDS = 0.25
+"""How long the narrower stream stays open once the wider one is acknowledged, for what is still on its way."""
+NOT_HONOURED = Failure.of(-32602, "The server does not tell of changes of this resource")
 FIRST_PAUSE = 1.0
 MAX_PAUSE = 30.0
 
@@ -25,25 +32,32 @@ MAX_PAUSE = 30.0
 class _Stream:
     """One listen request; a `Waiting`."""
 
-    def __init__(self, heard: Callable[[Envelope, Members], None]) -> None:
+    def __init__(self, heard: Callable[[_Stream, Envelope, Members], None], uris: frozenset[str]) -> None:
         self.id = 0
+        self.uris = uris
+        """The resources it was asked to tell of."""
+        self.honoured: frozenset[str] = frozenset()
         self.acknowledged = asyncio.Event()
+        """Set also when the stream ends without."""
         self.ended = asyncio.Event()
-        self._heard = heard
+        self.heard: Counter[tuple[str, Json]] = Counter()
+        """What it told since it was one of two."""
+        self._hear = heard
 
     def answered(self, message: Envelope) -> None:
-        self.ended.set()
-        self.acknowledged.set()
+        self.lost("it ended")
 
     def lost(self, problem: str) -> None:
         self.ended.set()
+        self.honoured = frozenset()
         self.acknowledged.set()
 
     def notified(self, message: Envelope, params: Members) -> None:
         if message.method == "notifications/subscriptions/acknowledged":
+            self.honoured = self.uris & _acknowledged(params)
             self.acknowledged.set()
         else:
-            self._heard(message, params)
+            self._hear(self, message, params)
 
 
 class Watch:
@@ -53,32 +67,64 @@ class Watch:
         self._link = link
         self._heard = heard
         self._changed = asyncio.Event()
-        self._current: _Stream | None = None
+        self._streams: list[_Stream] = []
+        """The one in use, the newest last; two while one takes over from the other."""
+        self._settled: list[asyncio.Future[None]] = []
 
     def widen(self) -> None:
         """The link's subscriptions changed."""
         self._changed.set()
 
+    async def honours(self, uri: str) -> bool:
+        """Whether the server tells of this resource, which has just been added to the link's subscriptions. Waits for
+        its acknowledgement; the caller bounds the time."""
+        while self._link.alive:
+            newest = self._streams[-1] if self._streams else None
+            if newest is not None and uri in newest.uris and newest.acknowledged.is_set():
+                return uri in newest.honoured
+            settled = asyncio.get_running_loop().create_future()
+            self._settled.append(settled)
+            self._changed.set()
+            await settled
+        return False
+
     async def run(self) -> None:
         """Keep the stream open while the link is, until cancelled."""
         pause = FIRST_PAUSE
-        while self._link.alive:
-            self._changed.clear()
-            filter = self._filter()
-            if not filter:
-                await _first(self._changed, self._link.gone)
-                continue
-            stream = self._open(filter)
-            old, self._current = self._current, stream
-            if await _within(ACKNOWLEDGE_SECONDS, stream.acknowledged) and not stream.ended.is_set():
-                pause = FIRST_PAUSE
-            if old is not None:
-                self._link.cancel(old.id, "replaced")
-            await _first(self._changed, stream.ended)
-            if stream.ended.is_set():
-                self._current = None
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, MAX_PAUSE)
+        try:
+            while self._link.alive:
+                self._changed.clear()
+                filter = self._filter()
+                if not filter:
+                    self._close_all_but(None)
+                    await _first(self._changed, self._link.gone)
+                    continue
+                stream = self._open(filter)
+                if await _within(ACKNOWLEDGE_SECONDS, stream.acknowledged) and not stream.ended.is_set():
+                    pause = FIRST_PAUSE
+                self._settle()
+                if len(self._streams) > 1:
+                    await _within(OVERLAP_SECONDS, stream.ended)
+                self._close_all_but(stream)
+                await _first(self._changed, stream.ended)
+                if stream.ended.is_set():
+                    self._close_all_but(None)
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, MAX_PAUSE)
+        finally:
+            self._settle()
+
+    def _settle(self) -> None:
+        settled, self._settled = self._settled, []
+        for each in settled:
+            if not each.done():
+                each.set_result(None)
+
+    def _close_all_but(self, stream: _Stream | None) -> None:
+        for each in self._streams:
+            if each is not stream:
+                self._link.cancel(each.id, "replaced")
+        self._streams = [each for each in self._streams if each is stream]
 
     def _filter(self) -> dict[str, object]:
         has = declared(self._link.greeting)
@@ -92,30 +138,70 @@ class Watch:
         return filter
 
     def _open(self, filter: dict[str, object]) -> _Stream:
-        stream = _Stream(lambda message, params: self._deliver(stream, message, params))
+        stream = _Stream(self._hear, frozenset(self._link.subscriptions))
         stream.id = self._link.next_id()
+        for each in self._streams:
+            each.heard.clear()
+        self._streams.append(stream)
         params: Members = {"notifications": encode(filter)}
         message, headers = self._link.dialect.request(stream.id, "subscriptions/listen", params, {})
         self._link.send(stream.id, message, headers, stream)
         return stream
 
-    def _deliver(self, stream: _Stream, message: Envelope, params: Members) -> None:
-        # While two streams overlap, only the newer one counts: nothing is heard twice.
-        if stream is self._current:
-            self._heard(self._link, message, params)
+    def _hear(self, stream: _Stream, message: Envelope, params: Members) -> None:
+        if stream not in self._streams:
+            return
+        if len(self._streams) > 1:
+            # While one takes over, both tell the same, in any order: each thing is heard as often as the one that
+            # told it more often did.
+            about = (message.method, params.get("uri", b""))
+            before = max(each.heard[about] for each in self._streams)
+            stream.heard[about] += 1
+            if stream.heard[about] <= before:
+                return
+        self._heard(self._link, message, params)
+
+
+def _acknowledged(params: Members) -> frozenset[str]:
+    try:
+        honoured = msgspec.json.decode(params.get("notifications", b"{}"), type=_Honoured)
+    except msgspec.DecodeError:
+        return frozenset()
+    return frozenset(honoured.resourceSubscriptions)
+
+
+class _Honoured(Struct):
+    resourceSubscriptions: list[str] = []
 
 
 async def subscribe(link: Link, uri: str, name: str, timeout: float) -> None:
     """Tell `name` when a resource changes. Raises `ServerError`, `ConnectionLost` or `TimeoutError`."""
     subscribers = link.subscriptions.get(uri)
-    if subscribers is not None:
-        subscribers.add(name)
-        return
     if link.era == "legacy":
-        await ask(link, "resources/subscribe", {"uri": quoted(uri)}, timeout)
+        if subscribers is None:
+            await ask(link, "resources/subscribe", {"uri": quoted(uri)}, timeout)
+        link.subscriptions.setdefault(uri, set()).add(name)
+        return
     link.subscriptions.setdefault(uri, set()).add(name)
-    if link.watch is not None:
-        link.watch.widen()
+    if link.watch is None:
+        return
+    honoured = False
+    try:
+        async with asyncio.timeout(timeout):
+            honoured = await link.watch.honours(uri)
+    finally:
+        if not honoured:
+            _forget(link, uri, name)
+    if not honoured:
+        raise ServerError(NOT_HONOURED)
+
+
+def _forget(link: Link, uri: str, name: str) -> None:
+    subscribers = link.subscriptions.get(uri)
+    if subscribers is not None:
+        subscribers.discard(name)
+        if not subscribers:
+            del link.subscriptions[uri]
 
 
 async def unsubscribe(link: Link, uri: str, name: str, timeout: float) -> None:
@@ -123,10 +209,9 @@ async def unsubscribe(link: Link, uri: str, name: str, timeout: float) -> None:
     subscribers = link.subscriptions.get(uri)
     if subscribers is None or name not in subscribers:
         return
-    subscribers.discard(name)
-    if subscribers:
+    _forget(link, uri, name)
+    if uri in link.subscriptions:
         return
-    del link.subscriptions[uri]
     if link.watch is not None:
         link.watch.widen()
     elif link.alive and link.era == "legacy":

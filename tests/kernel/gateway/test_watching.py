@@ -1,0 +1,133 @@
+"""Subscriptions with modern servers: what they acknowledge, and streams that take over from each other."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from only1mcp_kernel.gateway import audience
+from tests.kernel.gateway.servers import META, FakeConnection, FakeServer, Json
+from tests.kernel.gateway.world import HttpClient, Recorder, until, world
+
+UPDATED = "notifications/resources/updated"
+ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
+
+
+def a_server(era: str = "modern") -> FakeServer:
+    server = FakeServer(era)
+    server.lists["resources"] = [{"uri": f"file:///{name}", "name": name} for name in "abc"]
+    return server
+
+
+def listen(client: HttpClient, *names: str) -> Recorder:
+    uris = [f"file:///{name}" for name in names]
+    return client.modern("subscriptions/listen", {"notifications": {"resourceSubscriptions": uris}})
+
+
+async def honoured(stream: Recorder) -> Any:
+    acknowledged = await stream.until_sent(ACKNOWLEDGED)
+    return acknowledged["params"]["notifications"].get("resourceSubscriptions", [])
+
+
+@pytest.mark.parametrize("era", ["modern", "legacy"])
+async def test_what_a_server_refuses_is_not_acknowledged(tmp_path: Path, era: str) -> None:
+    server = a_server(era)
+    server.refused_uris.add("file:///b")
+
+    def subscribe(connection: FakeConnection, params: Json) -> Json:
+        if params["uri"] in server.refused_uris:
+            from tests.kernel.gateway.servers import RpcError
+
+            raise RpcError(-32602, "not this one")
+        return {}
+
+    server.methods["resources/subscribe"] = subscribe
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        assert await honoured(listen(it.http(), "a", "b", "c")) == ["file:///a", "file:///c"]
+
+
+async def test_an_acknowledgement_does_not_wait_for_silent_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audience, "ACKNOWLEDGE_SECONDS", 0.2)
+    silent, quick = a_server("legacy"), FakeServer("legacy")
+    quick.lists["resources"] = [{"uri": "file:///q", "name": "q"}]
+    silent.methods["resources/subscribe"] = lambda connection, params: asyncio.sleep(60)
+    async with world(tmp_path, silent=silent, quick=quick) as it:
+        await it.gateway.settled(2)
+        assert await honoured(listen(it.http(), "a", "q")) == ["file:///q"]
+
+
+async def test_a_wider_stream_takes_over_without_loss_or_repetition(tmp_path: Path) -> None:
+    server = a_server()
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        first = listen(it.http(), "a")
+        assert await honoured(first) == ["file:///a"]
+        (connection,) = server.open_connections("modern")
+        second = listen(it.http(), "b")
+        assert await honoured(second) == ["file:///b"]
+        assert len(connection.listening) == 2  # one takes over
+        old, new = connection.listening
+        tell = {"uri": "file:///a"}
+        connection.publish_on(old, UPDATED, tell)
+        connection.publish_on(new, UPDATED, tell)
+        await until(lambda: len(connection.listening) == 1, 3)
+        assert new in connection.listening
+        connection.updated("file:///b")
+        await second.until_sent(UPDATED)
+        await asyncio.sleep(0.05)
+        assert [each["method"] for each in first.sent] == [ACKNOWLEDGED, UPDATED]
+        assert [each["method"] for each in second.sent] == [ACKNOWLEDGED, UPDATED]
+
+
+async def test_what_only_the_narrower_stream_told_is_heard(tmp_path: Path) -> None:
+    server = a_server()
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        first = listen(it.http(), "a")
+        await honoured(first)
+        (connection,) = server.open_connections("modern")
+        second = listen(it.http(), "b")
+        await honoured(second)
+        old, new = connection.listening
+        connection.publish_on(new, UPDATED, {"uri": "file:///a"})
+        connection.publish_on(old, UPDATED, {"uri": "file:///a"})
+        connection.publish_on(old, UPDATED, {"uri": "file:///a"})
+        await first.until_sent(UPDATED, 2)
+
+
+async def test_the_last_to_leave_ends_the_subscription(tmp_path: Path) -> None:
+    server = a_server()
+    server.capabilities = {"resources": {"subscribe": True}}
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        client = it.http()
+        params = {"notifications": {"resourceSubscriptions": ["file:///a"]}}
+        streams = [client.modern_posting("subscriptions/listen", params) for _ in range(2)]
+        for answer, _ in streams:
+            assert await honoured(answer) == ["file:///a"]
+        (connection,) = server.open_connections("modern")
+        assert len(connection.listening) == 1
+        streams[0][1].disconnected()
+        await asyncio.sleep(0.05)
+        assert len(connection.listening) == 1
+        streams[1][1].disconnected()
+        await until(lambda: not connection.listening)
+
+
+async def test_updates_are_tagged_with_the_clients_own_request(tmp_path: Path) -> None:
+    server = a_server()
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        client = it.http()
+        params = {"notifications": {"resourceSubscriptions": ["file:///a"]}}
+        stream = client.modern("subscriptions/listen", params, id="mine")
+        await honoured(stream)
+        server.open_connections("modern")[0].updated("file:///a")
+        told = await stream.until_sent(UPDATED)
+        assert told["params"]["_meta"] == {META + "subscriptionId": "mine"}
