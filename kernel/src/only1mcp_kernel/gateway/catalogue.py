@@ -172,6 +172,13 @@ class Memory:
         """Every variant's catalogue, in an order that does not depend on which came first."""
         return [self._known.variants[key] for key in sorted(self._known.variants)]
 
+    def greeting(self, era: Era) -> Members | None:
+        """How the server greeted those who spoke this era to it, whoever was first; None when nobody did."""
+        bare = self.recall((era, Capabilities().group))
+        keys = [key for key in sorted(self._known.variants) if key.startswith(f"{era}/")]
+        found = [bare] if bare is not None else [self._known.variants[key] for key in keys]
+        return found[0].greeting if found else None
+
     def identifiers(self, kind: EntryKind) -> list[str]:
         """What the server is known to list to anybody, without repetition."""
         return list(dict.fromkeys(name for each in self.all() for name in each.identifiers(kind)))

@@ -15,7 +15,7 @@ from only1mcp_kernel.gateway.audience import Clients
 from only1mcp_kernel.gateway.catalogue import LISTS
 from only1mcp_kernel.gateway.endpoint import anchor_caller
 from only1mcp_kernel.gateway.gate import Gate
-from only1mcp_kernel.gateway.identity import capabilities_of, instructions_of, write_initialize
+from only1mcp_kernel.gateway.identity import initialize_result
 from only1mcp_kernel.gateway.listening import Listening
 from only1mcp_kernel.gateway.parking import Parking
 from only1mcp_kernel.gateway.pinning import Pins
@@ -172,8 +172,7 @@ class Gateway:
         return self._in_force().handlers.get(profile, _no_profile)
 
     def initialize_result(self, profile: str, revision: str) -> bytes:
-        servers = self._in_force().routers[profile].servers
-        return write_initialize(revision, capabilities_of(servers), instructions_of(servers))
+        return initialize_result(self._in_force().routers[profile].servers, revision)
 
     def listen(
         self, caller: Caller, id: Json, params: Members, sink: Sink, on_end: Callable[[], None]

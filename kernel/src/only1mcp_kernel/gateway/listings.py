@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from only1mcp_kernel.gateway.catalogue import Catalogue, Memory, Variant, fetch
-from only1mcp_kernel.gateway.endpoint import Endpoint
+from only1mcp_kernel.gateway.endpoint import Endpoint, anchor_caller
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.tasks import Tasks
-from only1mcp_sdk import Caller, ConnectionLost, EntryKind, Only1McpError
+from only1mcp_sdk import Caller, ConnectionLost, EntryKind, Era, Members, Only1McpError
 
 ALL_KINDS: tuple[EntryKind, ...] = ("tool", "prompt", "resource", "template")
 
@@ -80,6 +80,17 @@ class Listings:
         await self.answered.wait()
         if self._reachable() and self.variant(caller) not in self.fetched:
             await asyncio.shield(self.fetch(caller))
+
+    def greeting(self, era: Era) -> tuple[Era, Members]:
+        """How the server greets the gateway on behalf of clients of this era, as last known, and the era it is then
+        spoken to in: the other one, when it speaks no other."""
+        spoken = self.variant(anchor_caller(era))[0]
+        other: Era = "legacy" if spoken == "modern" else "modern"
+        for each in (spoken, other):
+            greeting = self.memory.greeting(each)
+            if greeting is not None:
+                return each, greeting
+        return spoken, {}
 
     def known(self) -> list[Catalogue]:
         """Everything known of what the server lists to anybody, now or last time."""

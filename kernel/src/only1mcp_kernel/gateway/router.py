@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 
 from only1mcp_kernel.gateway import names
 from only1mcp_kernel.gateway.call import CANCELLED
-from only1mcp_kernel.gateway.catalogue import BY_METHOD
-from only1mcp_kernel.gateway.identity import capabilities_of, instructions_of, write_discovery
+from only1mcp_kernel.gateway.catalogue import BY_METHOD, declared
+from only1mcp_kernel.gateway.identity import discovery
 from only1mcp_kernel.gateway.pipeline import contained
 from only1mcp_kernel.gateway.request import ServerError
 from only1mcp_kernel.gateway.server import Server
@@ -85,7 +85,7 @@ class Router:
         done(Result(EMPTY, exchange.caller.era))
 
     def _discover(self, exchange: Exchange, done: Done) -> None:
-        done(write_discovery(capabilities_of(self.servers), instructions_of(self.servers)))
+        done(discovery(self.servers))
 
     def _level(self, exchange: Exchange, done: Done) -> None:
         level = text((exchange.params or {}).get("level"))
@@ -200,7 +200,8 @@ class Router:
                 )
             )
             return
-        if "completions" not in self.servers[owned[0]].declares() and not self.views.plain:
+        _, greeting = self.servers[owned[0]].listings.greeting(exchange.caller.era)
+        if "completions" not in declared(greeting) and not self.views.plain:
             done(Result(b'{"completion":{"values":[]}}', "legacy"))
             return
         if owned[1] != exchange.name:

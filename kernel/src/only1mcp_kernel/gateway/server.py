@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from only1mcp_kernel.gateway.call import CANCELLED, Call
-from only1mcp_kernel.gateway.catalogue import LISTS, Memory, declared
+from only1mcp_kernel.gateway.catalogue import LISTS, Memory
 from only1mcp_kernel.gateway.endpoint import Endpoint, Terms, anchor_caller, owner_name
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.listings import ALL_KINDS, Listings
@@ -348,15 +348,3 @@ class Server:
             for endpoint in self.endpoints:
                 await endpoint.retire(loop.time())
             await self.subscriptions.renew()
-
-    def instructions(self) -> str | None:
-        """What the server tells models about itself, as last known."""
-        for catalogue in self.listings.known():
-            return text(catalogue.greeting.get("instructions"))
-        return None
-
-    def declares(self) -> dict[str, object]:
-        """The server's capabilities, as last known."""
-        for catalogue in self.listings.known():
-            return declared(catalogue.greeting)
-        return {}

@@ -22,12 +22,14 @@ EVERYTHING = (
 )
 """What a link declares that stands for clients of every ability."""
 
+_decode = msgspec.json.Decoder(dict[str, Any], float_hook=str).decode  # any number will do: nobody reads them
+
 
 def read_client(raw: Json) -> Capabilities:
     """Read a client's declaration. Raises `msgspec.ValidationError` when it is no object of objects."""
     if not raw or raw == b"{}":
         return Capabilities()
-    declared = msgspec.json.decode(raw, type=dict[str, Any])
+    declared = _decode(raw)
     asks = [name for name in ASKABLE if isinstance(declared.get(name), dict)]
     details = [f"{name}.{member}" for name in asks for member in declared[name]]
     canonical = json.dumps(declared, sort_keys=True, separators=(",", ":"))
