@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.kernel.gateway.servers import FakeConnection, FakeServer, Json, RpcError
-from tests.kernel.gateway.world import world
+from tests.kernel.gateway.world import until, world
 
 ECHO: Json = {"name": "echo"}
 
@@ -48,3 +48,17 @@ async def test_a_url_to_visit_is_a_question_in_the_modern_era(tmp_path: Path) ->
         visited = False
         last = await legacy.legacy("tools/call", {"name": "echo"}).done()
         assert last["error"]["code"] == -32042
+
+
+async def test_a_server_that_comes_back_is_asked_again_what_it_speaks(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[{"name": "t"}])
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        await it.http().modern_result("tools/call", {"name": "t"})
+        assert {each.era for each in server.open_connections()} == {"legacy"}
+        server.eras = ("legacy", "modern")  # it was updated
+        for connection in server.open_connections():
+            connection.die()
+        await until(lambda: server.open_connections("modern"), 5)
+        await it.http().modern_result("tools/call", {"name": "t"})
+        assert {each.era for each in server.open_connections()} == {"modern"}

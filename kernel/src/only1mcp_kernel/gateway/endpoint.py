@@ -133,6 +133,7 @@ class Endpoint:
                     backoff = FIRST_BACKOFF
             self._log.warning("%s; next attempt in %.1f s", problem, backoff)
             self.up, self.problem = False, problem
+            self.speaks.clear()  # what comes back may be another version of it
             self._owner.endpoint_down(self, problem)
             self.tried.set()
             await asyncio.sleep(backoff * random.uniform(0.8, 1.2))
