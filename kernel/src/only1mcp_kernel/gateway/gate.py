@@ -6,13 +6,13 @@ Tells the eras apart, who is calling, and which session a message belongs to; tu
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
+from only1mcp_kernel.gateway import admission
 from only1mcp_kernel.gateway.conversation import Duplex
 from only1mcp_kernel.gateway.listening import Listening, read_filter
 from only1mcp_kernel.gateway.requests import LegacyRequest, ModernRequest, modern_exchange, open_params
+from only1mcp_kernel.gateway.serving import Serving
 from only1mcp_kernel.gateway.sessions import Session, Sessions
 from only1mcp_kernel.gateway.sinks import NOTHING, AnswerSink, Batch, Sink
 from only1mcp_kernel.protocol import modern
@@ -22,50 +22,20 @@ from only1mcp_kernel.protocol.revisions import LEGACY, REVISIONS
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadMessage, Envelope
 from only1mcp_sdk import (
-    ANONYMOUS,
     AccessDenied,
     Answer,
     Arrival,
-    Authenticator,
-    Caller,
     Channel,
     Conversation,
     Exchange,
     Failure,
-    Handler,
-    Json,
     Members,
     Notification,
     Posting,
     Principal,
 )
 
-_log = logging.getLogger("only1mcp.gateway")
 SESSION_HEADER = "Mcp-Session-Id"
-
-
-class Serving(Protocol):
-    """What the gate needs of the configuration in force; asked anew for every message."""
-
-    @property
-    def authenticators(self) -> tuple[Authenticator, ...]: ...
-
-    @property
-    def message_bytes(self) -> int: ...
-
-    def has_profile(self, name: str) -> bool: ...
-
-    def handler(self, profile: str) -> Handler:
-        """The pipeline of a profile. For one that is gone, a handler that says so."""
-
-    def initialize_result(self, profile: str, revision: str) -> bytes: ...
-
-    def roots_changed(self, session: Session) -> None:
-        """The client's roots changed: the servers that were given them hear of it."""
-
-    def listen(
-        self, caller: Caller, id: Json, params: Members, sink: Sink, on_end: Callable[[], None]
-    ) -> Listening: ...
 
 
 class _Nothing:
@@ -108,7 +78,7 @@ class Gate:
         try:
             principal = self.principal(arrival)
         except AccessDenied as denied:
-            self._unauthorized(denied, sink)
+            admission.refuse(denied, self._serving.authenticators, sink)
             return NOTHING_LEFT
         try:
             message = wire.read(body)
@@ -156,17 +126,12 @@ class Gate:
         try:
             principal = self.principal(arrival)
         except AccessDenied as denied:
-            self._unauthorized(denied, sink)
+            admission.refuse(denied, self._serving.authenticators, sink)
             return None
         if modern.is_modern(arrival.headers, {}):
             sink.finish(status=405, headers={"Allow": allow})
             return None
         return self._session(arrival, principal, sink, wire.NO_ID)
-
-    def _unauthorized(self, denied: AccessDenied, sink: Sink) -> None:
-        challenges = ", ".join(each.challenge for each in self._serving.authenticators)
-        failure = Failure.of(-32001, str(denied))
-        sink.finish(wire.error(wire.NO_ID, failure.raw), 401, {"WWW-Authenticate": challenges})
 
     def _session(self, arrival: Arrival, principal: Principal, sink: Sink, id: bytes) -> Session | None:
         token = arrival.headers.get("mcp-session-id")
@@ -217,20 +182,7 @@ class Gate:
 
     def principal(self, arrival: Arrival) -> Principal:
         """Who is calling. Raises `AccessDenied`."""
-        authenticators = self._serving.authenticators
-        if arrival.local or not authenticators:
-            return ANONYMOUS
-        for each in authenticators:
-            try:
-                principal = each.authenticate(arrival)
-            except AccessDenied:
-                raise
-            except Exception as error:
-                _log.error("an authenticator raised; access denied", exc_info=error)
-                raise AccessDenied("Unauthorized") from None
-            if principal is not None:
-                return principal
-        raise AccessDenied("Unauthorized: credentials are required")
+        return admission.admit(arrival, self._serving.authenticators)
 
     def begin(self, hello: Hello, arrival: Arrival, principal: Principal) -> Session:
         """Start a session. Raises `Refused`."""

@@ -1,0 +1,35 @@
+"""What the gate needs of the configuration in force."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from only1mcp_kernel.gateway.listening import Listening
+from only1mcp_kernel.gateway.sessions import Session
+from only1mcp_kernel.gateway.sinks import Sink
+from only1mcp_sdk import Authenticator, Caller, Handler, Json, Members
+
+
+class Serving(Protocol):
+    """Asked anew for every message, since a reload may come between any two."""
+
+    @property
+    def authenticators(self) -> tuple[Authenticator, ...]: ...
+
+    @property
+    def message_bytes(self) -> int: ...
+
+    def has_profile(self, name: str) -> bool: ...
+
+    def handler(self, profile: str) -> Handler:
+        """The pipeline of a profile. For one that is gone, a handler that says so."""
+
+    def initialize_result(self, profile: str, revision: str) -> bytes: ...
+
+    def roots_changed(self, session: Session) -> None:
+        """The client's roots changed: the servers that were given them hear of it."""
+
+    def listen(
+        self, caller: Caller, id: Json, params: Members, sink: Sink, on_end: Callable[[], None]
+    ) -> Listening: ...
