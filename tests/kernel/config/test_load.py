@@ -170,6 +170,19 @@ def test_the_default_profile_can_be_said_otherwise() -> None:
     assert loaded.profiles["default"].servers == ("b",)
 
 
+def test_pages_and_methods_of_a_profile() -> None:
+    loaded = config(
+        """
+servers: {a: {command: x}, off: {command: x, disabled: true}, b: {command: x}}
+profiles:
+  work: {servers: [a, off], page_size: 50, methods: {skills/list: a, "vendor/*": a, gone: off}}
+"""
+    )
+    work, default = loaded.profiles["work"], loaded.profiles["default"]
+    assert (work.page_size, dict(work.methods)) == (50, {"skills/list": "a", "vendor/*": "a"})
+    assert (default.page_size, dict(default.methods)) == (0, {})
+
+
 @pytest.mark.parametrize(
     ("size", "count"), [("4096", 4096), ("1MiB", 2**20), ("2 kB", 2000), ("'8192'", 8192), ("1GiB", 2**30)]
 )
@@ -239,6 +252,8 @@ def test_sizes(size: str, count: int) -> None:
         ("profiles: {p: {servers: all}}", "profiles.p.servers: should be '*' or a valid list, not text"),
         ("profiles: {p: {nams: auto}}", 'profiles.p.nams: unknown key; did you mean "names"?'),
         ("profiles: {p: {tols: []}}", 'profiles.p.tols: unknown key; did you mean "tools"?'),
+        ("profiles: {p: {page_size: -1}}", "1:27: profiles.p.page_size: should be greater than or equal to 0"),
+        ("profiles: {p: {page_size: '5'}}", "profiles.p.page_size: should be a valid integer, not text"),
         ("profiles: {p: }", "profiles.p: should be a mapping, not nothing"),
         ("profiles: {a/b: {}}", "profiles.a/b: is no name here"),
         ("filters: [{use: adit}]", 'no filter called \'adit\' is installed; did you mean "audit"?'),
@@ -253,6 +268,26 @@ def test_sizes(size: str, count: int) -> None:
 def test_what_is_said_of_a_wrong_file(text: str, expected: str) -> None:
     (problem,) = problems(text)
     assert problem.startswith("only1mcp.yaml:")
+    assert expected in problem
+
+
+@pytest.mark.parametrize(
+    ("methods", "expected"),
+    [
+        ("[a]", "2:40: profiles.p.methods: should be a mapping"),
+        ("{m: 1}", "2:44: profiles.p.methods.m: should be valid text, not a number"),
+        ("{m: c}", "2:44: profiles.p.methods.m: no server 'c'; there are: ab"),
+        ("{m: a}", "methods.m: no server 'a'; did you mean \"ab\"?"),
+        ("{m: b}", "methods.m: the profile does not show the server 'b'"),
+        ("{ping: ab}", "2:41: profiles.p.methods.ping: is MCP's own: where it goes is known; leave it out"),
+        ("{tools/*: ab}", "methods.tools/*: is MCP's own"),
+        ("{'a*': ab}", "methods.a*: is no method, and no prefix that ends in /*"),
+        ("{'a b': ab}", "methods.a b: is no method"),
+    ],
+)
+def test_what_is_said_of_wrong_methods(methods: str, expected: str) -> None:
+    servers = "servers: {ab: {command: x}, b: {command: x}}"
+    (problem,) = problems(f"{servers}\nprofiles: {{p: {{servers: [ab], methods: {methods}}}}}")
     assert expected in problem
 
 

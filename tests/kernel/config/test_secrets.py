@@ -177,7 +177,13 @@ def test_the_effective_configuration_shows_references_and_defaults() -> None:
     assert server["transforms"] == [{"use": "prefix", "prefix": "${env:NAME}_", "loud": False}]
     assert server["verify"] is True
     assert shown["authenticate"][0]["keys"]["alice"] == "${env:TOKEN}"
-    assert shown["profiles"]["default"] == {"servers": "*", "names": "auto", "safe_names": False}
+    assert shown["profiles"]["default"] == {
+        "servers": "*",
+        "names": "auto",
+        "safe_names": False,
+        "page_size": 0,
+        "methods": {},
+    }
 
 
 @pytest.mark.parametrize(
@@ -186,7 +192,7 @@ def test_the_effective_configuration_shows_references_and_defaults() -> None:
         FULL,
         "servers: {x: {replicas: [{url: 'https://a', weight: 2}, {type: sse, url: 'https://b'}], "
         "balance: {use: spread}, tools: [a]}, off: {command: x, disabled: true}}\n"
-        "profiles: {p: {servers: [x, off], hide: [q]}}",
+        "profiles: {p: {servers: [x, off], hide: [q], page_size: 3, methods: {a/*: x}}}",
     ],
 )
 def test_the_effective_configuration_loads_as_the_same(text: str) -> None:

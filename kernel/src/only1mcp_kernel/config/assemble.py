@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import replace
 from pathlib import Path as FilePath
 
@@ -13,9 +13,10 @@ from only1mcp_kernel.config.model import DEFAULT_PROFILE, Config, Limits, Profil
 from only1mcp_kernel.config.problems import ConfigError, listed, nearest
 from only1mcp_kernel.config.secrets import Vault
 from only1mcp_kernel.config.servers import Servers
-from only1mcp_kernel.config.settings import NAME, NAME_RULE, ProfileSettings, RootSettings
+from only1mcp_kernel.config.settings import METHODS, NAME, NAME_RULE, ProfileSettings, RootSettings
 from only1mcp_kernel.config.validate import Checker
 from only1mcp_kernel.offers import Offers
+from only1mcp_kernel.protocol.revisions import defined
 
 
 def assemble(root: Node, path: FilePath, offers: Offers, file: str, vault: Vault) -> Config:
@@ -103,14 +104,42 @@ class _Profiles:
                 hint = nearest(item.value, self._servers) or f"there are: {listed(self._servers)}"
                 place = (*path, "servers", index)
                 self._components.checker.report(item, place, f"no server {item.value!r}", hint)
+        chosen = list(self._servers)
+        if wanted is not None and isinstance(wanted.value, list):
+            listed_ones = [item.value for item in wanted.items]
+            chosen = [server for server in chosen if server in listed_ones]
+        if "methods" in own.members:
+            self._check_methods(own.members["methods"], (*path, "methods"), chosen)
         if settings is None:
             return None
-        shown = tuple(
-            server
-            for server in self._servers
-            if (settings.servers == "*" or server in settings.servers) and server not in self._disabled
+        return ProfileConfig(
+            name=name,
+            servers=tuple(server for server in chosen if server not in self._disabled),
+            names=settings.names,
+            safe_names=settings.safe_names,
+            transforms=transforms,
+            page_size=settings.page_size,
+            methods={
+                method: server for method, server in settings.methods.items() if server not in self._disabled
+            },
         )
-        return ProfileConfig(name, shown, settings.names, settings.safe_names, transforms)
+
+    def _check_methods(self, node: Node, path: Path, chosen: Collection[str]) -> None:
+        report = self._components.checker.report
+        for method, member in node.members.items():
+            place = (*path, method)
+            if not METHODS.match(method):
+                message = "is no method, and no prefix that ends in /*"
+                report(member, place, message, "write skills/list, or skills/*", at_key=True)
+            elif defined(method):
+                report(member, place, "is MCP's own: where it goes is known", "leave it out", at_key=True)
+            if not isinstance(member.value, str):
+                continue
+            if member.value not in self._servers:
+                hint = nearest(member.value, chosen) or f"there are: {listed(chosen)}"
+                report(member, place, f"no server {member.value!r}", hint)
+            elif member.value not in chosen:
+                report(member, place, f"the profile does not show the server {member.value!r}")
 
 
 def _default(root: Node, key: str) -> Node:

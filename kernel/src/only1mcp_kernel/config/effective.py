@@ -66,6 +66,8 @@ def _profile(profile: ProfileConfig, servers: Node | None) -> dict[str, Any]:
         "servers": "*" if servers is None else _as_written(servers),
         "names": profile.names,
         "safe_names": profile.safe_names,
+        "page_size": profile.page_size,
+        "methods": dict(profile.methods),
         **_transforms(profile.transforms),
     }
 

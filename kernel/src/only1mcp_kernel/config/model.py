@@ -73,6 +73,10 @@ class ProfileConfig:
     names: NameStyle
     safe_names: bool
     transforms: tuple[Component, ...]
+    page_size: int = 0
+    """Entries of one page of a list; 0 means all of them."""
+    methods: Mapping[str, str] = field(default_factory=dict)
+    """Methods that MCP does not define, or prefixes of them that end in `/*`, and the server each goes to."""
 
 
 @dataclass(frozen=True)

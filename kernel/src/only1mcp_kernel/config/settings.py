@@ -18,6 +18,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z")
 
 NAME_RULE = "is no name here: 1 to 32 letters, digits, _ and -, and no _ or - first"
 
+METHODS = re.compile(r"[^\s*]+(/\*)?\Z")
+"""What the keys of `methods` may be."""
+
 _SIZE = re.compile(r"(\d{1,15})\s*(B|[kKMG]B|[KMG]iB|)\Z")
 _UNITS = {
     "": 1,
@@ -143,6 +146,17 @@ class ProfileSettings(Settings):
         description="Show every name with 1 to 64 letters, digits, `_` and `-` only, as some clients demand.",
     )
     transforms: list[Any] = Field([], description="Changes to what the profile shows, applied in order.")
+    page_size: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="How many entries one page of a list has. 0: all of them, so that each list is one page.",
+    )
+    methods: dict[str, str] = Field(
+        {},
+        description="Where methods go that MCP does not define and that name nothing the gateway knows: by the method "
+        "(`skills/list`) or all of a prefix (`skills/*`), the name of the server.",
+    )
 
 
 class RootSettings(Settings):

@@ -52,7 +52,32 @@ _LEGACY_ONLY = frozenset(
         "tasks/result",
     }
 )
-_MODERN_ONLY = frozenset({"server/discover", "subscriptions/listen"})
+_MODERN_ONLY = frozenset({"server/discover", "subscriptions/listen", "tasks/update"})
+
+
+_IN_BOTH = frozenset(
+    {
+        "completion/complete",
+        "prompts/get",
+        "prompts/list",
+        "resources/list",
+        "resources/read",
+        "resources/templates/list",
+        "tools/call",
+        "tools/list",
+    }
+)
+_TASKS = frozenset({"tasks/get", "tasks/cancel", "tasks/update"})
+_OF_SERVERS = frozenset({"elicitation/create", "roots/list", "sampling/createMessage"})
+_DEFINED = _LEGACY_ONLY | _MODERN_ONLY | _IN_BOTH | _TASKS | _OF_SERVERS
+
+
+def defined(method: str) -> bool:
+    """Whether some revision, or the extension for tasks, says what this method does. A prefix that ends in `/*` is
+    what one of its methods is."""
+    if method.endswith("/*"):
+        return any(each.startswith(method[:-1]) for each in _DEFINED)
+    return method in _DEFINED
 
 
 def exists(method: str, era: Era) -> bool:
