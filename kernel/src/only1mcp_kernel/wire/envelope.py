@@ -82,13 +82,14 @@ def _read_one(body: bytes) -> Envelope:
     except msgspec.DecodeError as error:
         raise BadMessage(PARSE_ERROR, f"Parse error: {error}") from None
     id = members.get("id", _ABSENT)
-    if id and id[:1] not in b'"-0123456789' and (id != b"null" or "error" not in members):
+    answer = "method" not in members
+    if id and id[:1] not in b'"-0123456789' and not (id == b"null" and answer and "error" in members):
         raise BadMessage(INVALID_REQUEST, "Invalid Request: id must be a string or a number")
-    bad = BadMessage if "method" in members else BadAnswer
+    bad = BadAnswer if answer else BadMessage
     if members.get("jsonrpc") != b'"2.0"':
         raise bad(INVALID_REQUEST, 'Invalid Request: jsonrpc must be "2.0"', id or NO_ID)
     result, error_ = members.get("result", _ABSENT), members.get("error", _ABSENT)
-    if "method" not in members:
+    if answer:
         if not id or bool(result) == bool(error_):
             raise bad(INVALID_REQUEST, "Invalid Request: neither a request nor a response", id or NO_ID)
         return Envelope(id=id, result=result, error=error_)

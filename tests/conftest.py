@@ -1,0 +1,25 @@
+"""How property tests run: the same cases every time, and more of them when asked to.
+
+`HYPOTHESIS_PROFILE=thorough` tries twenty times as many, other ones on each run.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+_SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+
+settings.register_profile(
+    "quick", derandomize=True, deadline=None, database=None, suppress_health_check=_SLOW_IS_FINE
+)
+settings.register_profile(
+    "thorough",
+    derandomize=False,
+    deadline=None,
+    max_examples=2000,
+    print_blob=True,
+    suppress_health_check=_SLOW_IS_FINE,
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
