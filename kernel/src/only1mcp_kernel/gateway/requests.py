@@ -7,13 +7,12 @@ re-entered here with its answers.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
+from only1mcp_kernel.gateway.rounds import Round
 from only1mcp_kernel.gateway.sessions import Session
 from only1mcp_kernel.gateway.sinks import Sink
-from only1mcp_kernel.protocol import bridge, legacy, modern
-from only1mcp_kernel.protocol.capabilities import may_ask
+from only1mcp_kernel.protocol import legacy, modern
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR, INVALID_PARAMS
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadMessage, Envelope
@@ -27,14 +26,11 @@ from only1mcp_sdk import (
     Members,
     Notification,
     Outcome,
-    Question,
     Result,
 )
 from only1mcp_sdk.members import join, quoted, split, text
 
 MAX_ROUNDS = 10
-ANSWER_SECONDS = 600.0
-"""How long a legacy client may think about a question."""
 
 
 class ModernRequest:
@@ -109,7 +105,7 @@ class LegacyRequest:
         self._handler: Handler
         self._rounds = 0
         self._finished = False
-        self._round: _Round | None = None
+        self._round: Round | None = None
         self._exchange = self._new_exchange()
 
     def start(self, handler: Handler) -> None:
@@ -163,7 +159,7 @@ class LegacyRequest:
             self._finish(wire.error(self._id, failure.raw))
         else:
             self._rounds += 1
-            self._round = _Round(self._session, self.sink, outcome, self._reenter)
+            self._round = Round(self._session, self.sink, outcome, self._reenter)
             self._round.ask()
 
     def _reenter(self, asked: InputRequired, answers: Members, refusals: Members) -> None:
@@ -172,7 +168,7 @@ class LegacyRequest:
         exchange.answers, exchange.refusals, exchange.state = answers, refusals, asked.state
         if asked.raw:
             failed = next(iter(refusals.values()), None)
-            if failed is not None:  # a modern server has no way to be told: the exchange ends with it
+            if failed is not None:  # a modern server has no way to be told: the request ends with it
                 self._finish(wire.error(self._id, failed))
                 return
             exchange.params = {**(self._params or {}), "inputResponses": join(answers)}
@@ -187,90 +183,8 @@ class LegacyRequest:
         self.sink.finish(message, 200 if message else 202)
 
 
-class _Round:
-    """The questions of one round, put to a legacy client."""
-
-    def __init__(
-        self,
-        session: Session,
-        sink: Sink,
-        asked: InputRequired,
-        done: Callable[[InputRequired, Members, Members], None],
-    ) -> None:
-        self._session = session
-        self._sink = sink
-        self._asked = asked
-        self._done = done
-        self._open: dict[str, bytes] = {}
-        self._answers: Members = {}
-        self._refusals: Members = {}
-        self._timer: asyncio.TimerHandle | None = None
-
-    def ask(self) -> None:
-        questions = self._asked.questions
-        for key, question in questions.items():
-            if not may_ask(self._session.caller.capabilities, question):
-                self._record(key, question, *_turned_down(question))
-                continue
-            self._open[key] = self._session.ask(question, self._listener(key, question), self._sink)
-        self._timer = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._time_out)
-        self._check()
-
-    def withdraw(self) -> None:
-        """Nobody wants the answers any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-        for id in self._open.values():
-            self._session.withdraw(id, self._sink)
-        self._open.clear()
-
-    def take_back(self, key: str) -> None:
-        """The server no longer wants this answer."""
-        id = self._open.pop(key, None)
-        if id is not None:
-            self._session.withdraw(id, self._sink)
-            self._refusals[key] = Failure.of(INTERNAL_ERROR, "No longer wanted").raw
-            self._check()
-
-    def _listener(self, key: str, question: Question) -> Callable[[bytes, bytes], None]:
-        def heard(result: bytes, error: bytes) -> None:
-            if self._open.pop(key, None) is not None:
-                self._record(key, question, result, error)
-                self._check()
-
-        return heard
-
-    def _record(self, key: str, question: Question, result: bytes, error: bytes) -> None:
-        if result:
-            self._answers[key] = result
-        elif self._asked.raw and question.method == "elicitation/create":
-            self._answers[key] = b'{"action":"cancel"}'
-        else:
-            self._refusals[key] = error
-
-    def _time_out(self) -> None:
-        late = {key: self._asked.questions[key] for key in self._open}
-        self.withdraw()
-        for key, question in late.items():
-            failure = Failure.of(INTERNAL_ERROR, "The client did not answer in time")
-            self._record(key, question, b"", failure.raw)
-        self._check()
-
-    def _check(self) -> None:
-        if self._open or len(self._answers) + len(self._refusals) < len(self._asked.questions):
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._done(self._asked, self._answers, self._refusals)
-
-
 def _malformed(error: ValueError) -> Failure:
     return Failure.of(INTERNAL_ERROR, f"The server answered with a malformed result: {error}")
-
-
-def _turned_down(question: Question) -> tuple[bytes, bytes]:
-    kind, raw = bridge.decline(question)
-    return (raw, b"") if kind == "result" else (b"", raw)
 
 
 def subject(method: str, params: Members) -> str:

@@ -1,0 +1,98 @@
+"""Rounds of questions that a modern server puts to a legacy client."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from only1mcp_kernel.gateway import rounds
+from tests.kernel.gateway.servers import FakeConnection, FakeServer, Json
+from tests.kernel.gateway.world import SDK_CAPS, HttpClient, Recorder, world
+
+FORM = {"method": "elicitation/create", "params": {"message": "?", "requestedSchema": {}}}
+SAMPLE = {"method": "sampling/createMessage", "params": {"messages": []}}
+
+
+def asking(**questions: Json) -> FakeServer:
+    """A modern server whose tool asks all of these at once, and then gives back what it heard."""
+    server = FakeServer("modern", tools=[{"name": "t"}])
+
+    def call(connection: FakeConnection, params: Json) -> Any:
+        if "inputResponses" in params:
+            return {"content": [{"type": "text", "text": json.dumps(params["inputResponses"])}]}
+        return {"resultType": "input_required", "inputRequests": questions, "requestState": "s"}
+
+    server.methods["tools/call"] = call
+    return server
+
+
+async def called(client: HttpClient) -> Recorder:
+    await client.initialize()
+    return client.legacy("tools/call", {"name": "t"})
+
+
+def heard(last: Json) -> Any:
+    return json.loads(last["result"]["content"][0]["text"])
+
+
+async def test_an_error_to_an_elicitation_is_a_cancel(tmp_path: Path) -> None:
+    async with world(tmp_path, one=asking(a=FORM, b=SAMPLE)) as it:
+        client = it.http(capabilities=SDK_CAPS)
+        answer = await called(client)
+        form = await answer.until_sent("elicitation/create")
+        sample = await answer.until_sent("sampling/createMessage")
+        client.answer(form, error={"code": -1, "message": "no"})
+        client.answer(sample, {"role": "assistant"})
+        assert heard(await answer.done()) == {"a": {"action": "cancel"}, "b": {"role": "assistant"}}
+
+
+async def test_an_error_to_anything_else_ends_the_request_at_once(tmp_path: Path) -> None:
+    server = asking(a=FORM, b=SAMPLE)
+    async with world(tmp_path, one=server) as it:
+        client = it.http(capabilities=SDK_CAPS)
+        answer = await called(client)
+        form = await answer.until_sent("elicitation/create")
+        error = {"code": -1, "message": "no", "data": [1]}
+        client.answer(await answer.until_sent("sampling/createMessage"), error=error)
+        assert (await answer.done())["error"] == error
+        cancelled = await answer.until_sent("notifications/cancelled")
+        assert cancelled["params"]["requestId"] == form["id"]
+        client.answer(form, {"action": "accept"})
+        assert len(server.calls("tools/call")) == 1
+
+
+async def test_silence_is_a_cancel_of_an_elicitation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "ANSWER_SECONDS", 0.05)
+    async with world(tmp_path, one=asking(a=FORM)) as it:
+        answer = await called(it.http(capabilities=SDK_CAPS))
+        assert heard(await answer.done()) == {"a": {"action": "cancel"}}
+        await answer.until_sent("notifications/cancelled")
+
+
+async def test_silence_to_anything_else_ends_the_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "ANSWER_SECONDS", 0.05)
+    server = asking(a=SAMPLE, b=FORM)
+    async with world(tmp_path, one=server) as it:
+        answer = await called(it.http(capabilities=SDK_CAPS))
+        assert "in time" in (await answer.done())["error"]["message"]
+        assert len(server.calls("tools/call")) == 1
+
+
+async def test_a_server_that_never_stops_asking(tmp_path: Path) -> None:
+    server = FakeServer("modern", tools=[{"name": "t"}])
+    server.methods["tools/call"] = lambda connection, params: {
+        "resultType": "input_required",
+        "inputRequests": {"a": FORM},
+    }
+    async with world(tmp_path, one=server) as it:
+        client = it.http(capabilities=SDK_CAPS)
+        answer = await called(client)
+        for count in range(1, 11):
+            client.answer(await answer.until_sent("elicitation/create", count), {"action": "accept"})
+        assert "10 times" in (await answer.done())["error"]["message"]
+        assert len(server.calls("tools/call")) == 11
