@@ -144,6 +144,7 @@ class Exchange:
         "method",
         "name",
         "on_cancel",
+        "on_pause",
         "params",
         "progress_token",
         "refusals",
@@ -188,6 +189,8 @@ class Exchange:
         """A retry's request state, as the client returned it."""
         self.cancelled = False
         self.on_cancel: Callable[[str], None] | None = None
+        self.on_pause: Callable[[], None] | None = None
+        """The server takes its time and holds no connection meanwhile: neither need the client."""
         self._arguments: Any = msgspec.UNSET
 
     @property

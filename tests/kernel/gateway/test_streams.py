@@ -125,6 +125,27 @@ async def test_a_lost_connection_is_no_cancellation_and_misses_nothing(tmp_path:
         assert worker.connection.cancelled == []
 
 
+@pytest.mark.parametrize("revision", ["2025-11-25", "2025-06-18"])
+async def test_a_client_polls_while_the_server_is_polled(tmp_path: Path, revision: str) -> None:
+    worker = Worker()
+    async with world(tmp_path, one=worker.server) as it:
+        client = it.http()
+        await client.initialize(revision)
+        answer, posting = client.post(work())
+        await worker.called()
+        assert worker.connection is not None
+        worker.connection.inbox.paused(worker.server.calls("tools/call")[0]["id"])
+        worker.go_on.set()
+        if revision == "2025-06-18":  # knows nothing of it
+            assert (await answer.done())["id"] == 7
+            return
+        assert await answer.done() is None
+        posting.disconnected()
+        ((prime, _),) = answer.events
+        resumed, _ = client.stream(prime)
+        assert (await resumed.done())["result"]["content"][0]["text"] == "done"
+
+
 async def test_a_stream_has_one_connection_at_a_time(tmp_path: Path) -> None:
     worker = Worker()
     async with world(tmp_path, one=worker.server) as it:

@@ -179,6 +179,10 @@ class Call:
                     return bridge.missing_capability(needed)
         return InputRequired(questions, asked.requestState, raw)
 
+    def paused(self) -> None:
+        if self.exchange.on_pause is not None:
+            self.exchange.on_pause()
+
     def lost(self, problem: str) -> None:
         self._end(self._failure(problem))
 

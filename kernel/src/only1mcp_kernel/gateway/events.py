@@ -161,6 +161,13 @@ class EventStream:
         if not self.finished:
             self._open()
 
+    def pause(self) -> None:
+        """Close the connection for now; the client comes back for the rest."""
+        self._open()
+        if self._answer is not None:
+            self._answer.finish()
+            self._answer = None
+
     def disconnected(self) -> None:
         """The first connection is gone; in this era that is no cancellation."""
         if not self._moved:

@@ -43,6 +43,9 @@ class Waiting(Protocol):
 
     def answered(self, message: Envelope) -> None: ...
 
+    def paused(self) -> None:
+        """The server lets the answer wait, and is polled for it."""
+
     def lost(self, problem: str) -> None:
         """There will be no answer; `problem` in words for people."""
 
@@ -188,6 +191,11 @@ class Link:
             return
         for one in read if isinstance(read, list) else (read,):
             self._take(one, stream)
+
+    def paused(self, stream: int) -> None:
+        waiting = self.waiting.get(stream)
+        if waiting is not None:
+            waiting.paused()
 
     def ended(self, stream: int, problem: str) -> None:
         waiting = self.waiting.pop(stream, None)

@@ -32,6 +32,9 @@ class Awaited:
         else:
             self.future.set_result(message.result)
 
+    def paused(self) -> None:
+        """It is awaited all the same."""
+
     def lost(self, problem: str) -> None:
         if not self.future.done():
             self.future.set_exception(ConnectionLost(problem))

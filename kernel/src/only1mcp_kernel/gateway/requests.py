@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from only1mcp_kernel.gateway.events import EventStream
 from only1mcp_kernel.gateway.rounds import Round
 from only1mcp_kernel.gateway.sessions import Session
 from only1mcp_kernel.gateway.sinks import Sink
 from only1mcp_kernel.protocol import legacy, modern
-from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR, INVALID_PARAMS
+from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR, INVALID_PARAMS, REVISIONS
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadMessage, Envelope
 from only1mcp_sdk import (
@@ -139,7 +140,13 @@ class LegacyRequest:
     def _new_exchange(self) -> Exchange:
         exchange = Exchange(self._method, self._params, self._meta, self._session.caller, self.emit)
         exchange.name = subject(self._method, self._params or {})
+        exchange.on_pause = self._pause
         return exchange
+
+    def _pause(self) -> None:
+        """Let the client poll, where it knows how to: its stream goes on when it comes back."""
+        if REVISIONS[self._session.caller.revision].polling and isinstance(self.sink, EventStream):
+            self.sink.pause()
 
     def _done(self, outcome: Outcome) -> None:
         if self._finished:

@@ -47,6 +47,9 @@ class _Stream:
     def answered(self, message: Envelope) -> None:
         self.lost("it ended")
 
+    def paused(self) -> None:
+        """It is awaited all the same."""
+
     def lost(self, problem: str) -> None:
         self.ended.set()
         self.honoured = frozenset()

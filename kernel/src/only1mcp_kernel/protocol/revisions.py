@@ -16,6 +16,8 @@ class Revision(Struct, frozen=True):
     not_found: int = -32002
     """The code of "resource not found"."""
     url_elicitation: bool = False
+    polling: bool = False
+    """Servers may close a stream whose client comes back for the rest."""
 
 
 REVISIONS = {
@@ -24,7 +26,7 @@ REVISIONS = {
         Revision("2024-11-05", "legacy"),
         Revision("2025-03-26", "legacy", batches=True),
         Revision("2025-06-18", "legacy"),
-        Revision("2025-11-25", "legacy", url_elicitation=True),
+        Revision("2025-11-25", "legacy", url_elicitation=True, polling=True),
         Revision("2026-07-28", "modern", not_found=-32602, url_elicitation=True),
     )
 }

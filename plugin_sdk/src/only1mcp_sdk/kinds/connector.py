@@ -17,6 +17,10 @@ class Inbox(Protocol):
         """One JSON-RPC message. `stream` is the number given to `send` for the message whose reply stream it came
         on; None when it came on a channel shared by all (a pipe, a GET stream)."""
 
+    def paused(self, stream: int) -> None:
+        """The server closed the reply stream of that message and wants to be polled for the rest (specification
+        2025-11-25, "Sending Messages to the Server"). The connection polls; clients may be let go meanwhile, too."""
+
     def ended(self, stream: int, problem: str) -> None:
         """The reply stream of that message is over. If it carried no answer there will be none; `problem` says
         why in words for people (empty when the stream simply ended)."""

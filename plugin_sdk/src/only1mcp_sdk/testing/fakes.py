@@ -109,6 +109,9 @@ class RecordingInbox:
         self.messages.append((message, stream))
         self._arrived.set()
 
+    def paused(self, stream: int) -> None:
+        """Nobody waits here."""
+
     def ended(self, stream: int, problem: str) -> None:
         self.endings.append((stream, problem))
         self._arrived.set()

@@ -51,6 +51,9 @@ class Inbox:
         self.messages.append(message)
         self.changed.set()
 
+    def paused(self, stream: int) -> None:
+        """Not over a pipe."""
+
     def ended(self, stream: int, problem: str) -> None:
         raise AssertionError("a pipe has no streams")
 
