@@ -43,6 +43,7 @@ class FakeServer:
         """Resources that modern clients may not hear of."""
         self.refuse_connections = False
         self.silent = False
+        self.connection_type: Callable[[FakeServer, Inbox], FakeConnection] = FakeConnection
 
     def calls(self, method: str) -> list[Json]:
         return [each for each in self.received if each.get("method") == method]
@@ -212,6 +213,6 @@ class FakeConnector:
         await asyncio.sleep(0)
         if self.server.refuse_connections:
             raise ConnectFailed("nobody is there")
-        connection = FakeConnection(self.server, inbox)
+        connection = self.server.connection_type(self.server, inbox)
         self.server.connections.append(connection)
         return connection
