@@ -20,6 +20,7 @@ from only1mcp_kernel.gateway.pipeline import Named, compile_chain, contained
 from only1mcp_kernel.gateway.router import LevelSetter, Router
 from only1mcp_kernel.gateway.server import Audience, Server
 from only1mcp_kernel.gateway.table import Former
+from only1mcp_kernel.gateway.task_ids import TaskIds
 from only1mcp_kernel.gateway.views import Views
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_sdk import Authenticator, Filter, Handler, Listener, OpenFailed, Transform
@@ -34,6 +35,7 @@ class Surroundings:
         audience: Audience,
         parking: Parking,
         pins: Pins,
+        task_ids: TaskIds,
         tasks: Tasks,
         set_level: LevelSetter,
         state_dir: Path,
@@ -42,6 +44,7 @@ class Surroundings:
         self.audience = audience
         self.parking = parking
         self.pins = pins
+        self.task_ids = task_ids
         self.tasks = tasks
         self.set_level = set_level
         self.state_dir = state_dir
@@ -114,7 +117,9 @@ def _build_router(
         for name, server in servers.items()
     }
     startup_wait = generation.config.startup_wait
-    return Router(profile.name, views, servers, handlers, startup_wait, around.tasks, around.set_level)
+    return Router(
+        profile.name, views, servers, handlers, startup_wait, around.tasks, around.set_level, around.task_ids
+    )
 
 
 def _refuse_exposure(generation: Generation, insecure: bool) -> None:
@@ -172,6 +177,7 @@ async def _open_server(config: ServerConfig, around: Surroundings, drain: float)
             around.audience,
             around.parking,
             around.pins,
+            around.task_ids,
             around.state_dir / "catalogues",
             list_timeout=config.list_timeout,
             call_timeout=config.call_timeout,

@@ -16,6 +16,7 @@ from only1mcp_kernel.gateway.sinks import Sink
 from only1mcp_kernel.protocol.capabilities import may_ask
 from only1mcp_kernel.protocol.errors import Refused
 from only1mcp_kernel.protocol.legacy import wants
+from only1mcp_kernel.protocol.tasks import check_declared
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
@@ -82,7 +83,8 @@ class Clients:
                     session.tell(wire.notification("notifications/resources/updated", join(shown)))
                 elif name in self._listenings:
                     listening = self._listenings[name]
-                    listening.updated(self._as_shown(listening.caller.profile, server, uri, params))
+                    shown = self._as_shown(listening.caller.profile, server, uri, params)
+                    listening.told("notifications/resources/updated", shown)
 
     def _as_shown(self, profile: str, server: Server, uri: str, params: Members) -> Members:
         router = self._routers().get(profile)
@@ -98,6 +100,15 @@ class Clients:
         id = client.ask(question, answer)
         return lambda: client.withdraw(id)
 
+    def tell(self, session: str, message: bytes) -> None:
+        client = self._sessions.by_id(session)
+        if client is not None:
+            client.tell_anywhere(message)
+
+    def listened(self, name: str, method: str, params: Members) -> None:
+        if name in self._listenings:
+            self._listenings[name].told(method, params)
+
     # -- listen streams
 
     def listen(
@@ -105,6 +116,8 @@ class Clients:
     ) -> Listening:
         """Open a listen stream. Raises `Refused`."""
         filter = read_filter(params)
+        if filter.tasks:
+            check_declared(caller.capabilities)
         if caller.profile not in self._routers():
             raise Refused(404, -32600, f"The profile {caller.profile!r} is gone")
         if len(self._listenings) >= MAX_LISTENINGS:
@@ -113,26 +126,26 @@ class Clients:
         def ended(listening: Listening) -> None:
             self._listenings.pop(listening.name, None)
             on_end()
-            if listening.filter.uris:
+            if listening.filter.uris or listening.filter.tasks:
                 self._tasks.spawn(self._unsubscribe(listening), "unsubscribe")
 
         listening = Listening(f"listen-{next(self._names)}", id, caller, filter, sink, ended)
         self._listenings[listening.name] = listening
-        if filter.uris:
+        if filter.uris or filter.tasks:
             self._tasks.spawn(self._subscribe(listening), "subscribe")
         else:
-            listening.acknowledge([])
+            listening.acknowledge([], [])
         return listening
 
     async def _subscribe(self, listening: Listening) -> None:
-        uris = listening.filter.uris
-        pending = {uri: self._tasks.start(self._subscribe_to(uri, listening), "subscribe") for uri in uris}
-        await asyncio.wait(pending.values(), timeout=ACKNOWLEDGE_SECONDS)
-        for task in pending.values():
-            task.cancel()
-        listening.acknowledge(
-            [uri for uri, task in pending.items() if task.done() and not task.cancelled() and task.result()]
-        )
+        uris, ids = listening.filter.uris, listening.filter.tasks
+        resources = {uri: self._tasks.start(self._subscribe_to(uri, listening), "subscribe") for uri in uris}
+        tasks = {id: self._tasks.start(self._watch_task(id, listening), "watch a task") for id in ids}
+        pending = [*resources.values(), *tasks.values()]
+        await asyncio.wait(pending, timeout=ACKNOWLEDGE_SECONDS)
+        for each in pending:
+            each.cancel()
+        listening.acknowledge(_accepted(resources), _accepted(tasks))
         if listening.name not in self._listenings:  # it ended meanwhile
             await self._unsubscribe(listening)
 
@@ -148,9 +161,17 @@ class Clients:
             return False
         return True
 
+    async def _watch_task(self, id: str, listening: Listening) -> bool:
+        router = self._routers().get(listening.caller.profile)
+        for server in router.servers.values() if router is not None else ():
+            if await server.watch_task(listening.caller, id, listening.name):
+                return True
+        return False
+
     async def _unsubscribe(self, listening: Listening) -> None:
         router = self._routers().get(listening.caller.profile)
         for server in router.servers.values() if router is not None else ():
+            server.unwatch_tasks(listening.name)
             await server.subscriptions.forget(listening.name)
 
     # -- ends
@@ -180,3 +201,7 @@ class Clients:
         for listening in list(self._listenings.values()):
             if listening.caller.profile == profile:
                 listening.list_changed(method)
+
+
+def _accepted(asked: Mapping[str, asyncio.Task[bool]]) -> list[str]:
+    return [each for each, task in asked.items() if task.done() and not task.cancelled() and task.result()]

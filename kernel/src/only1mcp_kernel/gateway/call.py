@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
@@ -16,7 +17,7 @@ from msgspec import Raw, Struct
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.parking import Parking
 from only1mcp_kernel.gateway.request import read_error
-from only1mcp_kernel.protocol import bridge
+from only1mcp_kernel.protocol import bridge, tasks
 from only1mcp_kernel.protocol.capabilities import lacking
 from only1mcp_kernel.protocol.legacy import wants
 from only1mcp_kernel.protocol.modern import NAME_PARAM
@@ -57,6 +58,10 @@ _head = msgspec.json.Decoder(_ResultHead).decode
 _input_required = msgspec.json.Decoder(_InputRequired).decode
 
 
+Reread: TypeAlias = "Callable[[Call, Outcome], Outcome]"
+"""Puts a server's answer right before anybody has seen it."""
+
+
 class Call:
     """One request to a server on behalf of a client. A `Waiting` of its link."""
 
@@ -64,16 +69,17 @@ class Call:
         "_answered",
         "_asked_at",
         "_done",
-        "_id",
-        "_link",
         "_on_end",
         "_orphaned",
         "_parking",
         "_questions",
+        "_reread",
         "_server",
         "_timeout",
         "_timer",
         "exchange",
+        "id",
+        "link",
         "seconds",
     )
 
@@ -86,18 +92,21 @@ class Call:
         timeout: float,
         on_end: Callable[[Call, Outcome], None],
         orphaned: Callable[[Json, Question], None],
+        reread: Reread | None = None,
     ) -> None:
         self.exchange = exchange
         self.seconds = 0.0
         """How long the server has worked, without the time spent waiting for the client."""
         self._server = server
-        self._link = link
+        self.link = link
+        self.id = link.next_id()
+        """What the server knows it by, and the token of its progress."""
         self._parking = parking
         self._timeout = timeout
         self._on_end = on_end
         self._orphaned = orphaned
+        self._reread = reread
         self._done: Done | None = None
-        self._id = link.next_id()
         self._questions: dict[str, tuple[Json, Question]] = {}
         self._answered: Outcome | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -105,22 +114,26 @@ class Call:
 
     def start(self, done: Done) -> None:
         """Send it."""
-        exchange, link = self.exchange, self._link
+        exchange, link = self.exchange, self.link
         self._begin(exchange, done)
         params = dict(exchange.params) if exchange.params else {}
         member = NAME_PARAM.get(exchange.method)
         if exchange.target != exchange.name and member is not None:
             params[member] = quoted(exchange.target)
-        if link.era != exchange.caller.era and link.era == "legacy":
-            params.pop("inputResponses", None)
-            params.pop("requestState", None)
-        meta = exchange.meta
+        meta, capabilities = exchange.meta, exchange.caller.capabilities
+        if link.era != exchange.caller.era:
+            capabilities = tasks.without(capabilities)
+            if exchange.method == "tools/call":
+                params.pop("task", None)  # a server without tasks runs the call plainly
+            if link.era == "legacy":
+                params.pop("inputResponses", None)
+                params.pop("requestState", None)
         if exchange.progress_token is not None:
-            meta = {**meta, "progressToken": b"%d" % self._id}
+            meta = {**meta, "progressToken": b"%d" % self.id}
         message, headers = link.dialect.request(
-            self._id, exchange.method, params, meta, exchange.caller.capabilities, exchange.log_level
+            self.id, exchange.method, params, meta, capabilities, exchange.log_level
         )
-        link.send(self._id, message, headers, self)
+        link.send(self.id, message, headers, self)
 
     def resume(self, exchange: Exchange, done: Done) -> None:
         """A retry brings the client's answers. What it leaves unanswered is asked again; what nobody asked is
@@ -129,11 +142,11 @@ class Call:
         for key, answer in (exchange.answers or {}).items():
             if key in self._questions:
                 id, _ = self._questions.pop(key)
-                self._link.reply(id, result=answer)
+                self.link.reply(id, result=answer)
         for key, error in (exchange.refusals or {}).items():
             if key in self._questions:
                 id, _ = self._questions.pop(key)
-                self._link.reply(id, error=error)
+                self.link.reply(id, error=error)
         if self._answered is not None:
             self._end(self._answered)
         elif self._questions:
@@ -155,18 +168,23 @@ class Call:
         if message.error:
             failure = read_error(message.error)
             caller = self.exchange.caller
-            outcome: Outcome = bridge.failure(failure, self.exchange.method, self._link.era, caller)
+            outcome: Outcome = bridge.failure(failure, self.exchange.method, self.link.era, caller)
         else:
             outcome = self._read_result(message.result)
+            if self._reread is not None:
+                outcome = self._reread(self, outcome)
         self._end(outcome)
 
     def _read_result(self, raw: Json) -> Outcome:
         if raw[:1] != b"{":
             return self._failure("answered with a result that is no object")
-        if self._link.era == "legacy":
+        if self.link.era == "legacy":
             return Result(raw, "legacy")
         try:
-            if _head(raw).resultType != "input_required":
+            kind = _head(raw).resultType
+            if kind == "task" and self._reread is None:
+                return self._failure("answered with a task, which this request has no use for")
+            if kind != "input_required":
                 return Result(raw, "modern")
             asked = _input_required(raw)
         except msgspec.DecodeError as error:
@@ -195,7 +213,7 @@ class Call:
             return
         if message.method == "notifications/message" and self.exchange.caller.era == "modern":
             wanted = self.exchange.log_level
-            if wanted is None or (self._link.era == "legacy" and not wants(_level(params), wanted)):
+            if wanted is None or (self.link.era == "legacy" and not wants(_level(params), wanted)):
                 return
         self.exchange.emit(Notification(message.method, message.params))
 
@@ -228,13 +246,13 @@ class Call:
 
     def cancel(self, reason: str) -> None:
         """The client gave up, or nobody came back."""
-        self._link.cancel(self._id, reason)
+        self.link.cancel(self.id, reason)
         self._parking.forget(self)
         self._let_questions_go()
         self._end(CANCELLED)
 
     def _time_out(self) -> None:
-        self._link.cancel(self._id, "timed out")
+        self.link.cancel(self.id, "timed out")
         self._end(self._failure(f"did not answer within {self._timeout:g} s"))
 
     def _park(self) -> None:
@@ -242,7 +260,7 @@ class Call:
             return
         state = self._parking.park(self)
         if state is None:
-            self._link.cancel(self._id, "too many calls wait for this client")
+            self.link.cancel(self.id, "too many calls wait for this client")
             self._end(self._failure("asks for input, but too many calls already wait for this client"))
             return
         self._pause()

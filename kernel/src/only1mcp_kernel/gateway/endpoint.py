@@ -20,6 +20,7 @@ from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.request import ServerError, ask
 from only1mcp_kernel.protocol.capabilities import EVERYTHING, read_client
 from only1mcp_kernel.protocol.revisions import LATEST_LEGACY, LATEST_MODERN
+from only1mcp_kernel.protocol.tasks import without
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_sdk import (
@@ -212,6 +213,8 @@ class Endpoint:
             raise ConnectFailed(f"all {MAX_LINKS} links to {self.connector.target} are in use")
         shared = self._terms.isolation == "shared"
         capabilities = read_client(EVERYTHING) if shared else caller.capabilities
+        if era != caller.era:
+            capabilities = without(capabilities)
         link = Link(self.connector, capabilities, self, self._log)
         link.opener = caller.session or None
         timeout = self._terms.connect_timeout
@@ -287,15 +290,19 @@ class Endpoint:
         if mine and link.owner is None and "roots" in link.capabilities.asks:
             link.owner = owner
 
+    def task_made(self, link: Link, owner: str) -> None:
+        """The server has a task for a session over this link, and the link is that session's from now on."""
+        if self._terms.isolation == "auto" and link.owner is None:
+            link.owner = owner
+
     async def retire(self, now: float) -> None:
-        """Close links that nobody has used for a while."""
-        if not self._terms.idle_stop:
-            return
-        for links in list(self._links.values()):
-            for link in list(links):
-                idle = now - link.used > self._terms.idle_stop
-                if idle and link is not self.anchor and not link.waiting and not link.subscriptions:
-                    await self._discard(link)
+        """Close links that nobody has used for a while, and those whose session is gone with their tasks."""
+        for link in self.links:
+            if link is self.anchor or link.waiting or now < link.held_until:
+                continue
+            idle = bool(self._terms.idle_stop) and now - link.used > self._terms.idle_stop
+            if link.abandoned or (idle and not link.subscriptions):
+                await self._discard(link)
 
     async def release(self, owner: str) -> None:
         """A session ended: close the links that were its own, and open none for it any more."""
@@ -305,8 +312,19 @@ class Endpoint:
         for key, links in list(self._links.items()):
             for link in list(links):
                 link.members.discard(owner)
-                if (link.owner == owner or owner in key) and link is not self.anchor:
-                    await self._discard(link)
+                if link.owner == owner or owner in key:
+                    await self._leave(link, shareable=owner not in key)
+
+    async def _leave(self, link: Link, shareable: bool) -> None:
+        """Close a link whose session ended, unless it is needed beyond that. One that holds tasks goes to the next
+        session of the same kind, if it was given nothing that was that session's alone."""
+        held = asyncio.get_running_loop().time() < link.held_until
+        if link is self.anchor or (held and shareable and not link.roots_answered.is_set()):
+            link.owner = None
+        elif held:
+            link.abandoned = True
+        else:
+            await self._discard(link)
 
     async def _discard(self, link: Link) -> None:
         self._remove(link)

@@ -19,6 +19,7 @@ from only1mcp_kernel.protocol import modern
 from only1mcp_kernel.protocol.errors import Refused
 from only1mcp_kernel.protocol.legacy import Hello, read_initialize
 from only1mcp_kernel.protocol.revisions import LEGACY, REVISIONS
+from only1mcp_kernel.protocol.tasks import STATUS
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadMessage, Envelope
 from only1mcp_sdk import (
@@ -233,6 +234,8 @@ class Gate:
             session.cancel(params.get("requestId"), "the client cancelled")
         elif message.method == "notifications/roots/list_changed":
             self._serving.roots_changed(session)
+        elif message.method == STATUS["legacy"]:
+            self._serving.task_changed(session, params)
 
     def _modern(
         self,

@@ -22,6 +22,7 @@ from only1mcp_kernel.gateway.pinning import Pins
 from only1mcp_kernel.gateway.router import Router
 from only1mcp_kernel.gateway.sessions import Session, Sessions
 from only1mcp_kernel.gateway.sinks import Sink
+from only1mcp_kernel.gateway.task_ids import TaskIds
 from only1mcp_kernel.generation import Generation, Surroundings, open_generation
 from only1mcp_kernel.offers import Offers
 from only1mcp_kernel.shared import Pool
@@ -58,8 +59,16 @@ class Gateway:
         self._sessions = Sessions(self._keys, self._session_ended)
         self._clients = Clients(self._sessions, self._routers, self._tasks)
         workshop = Workshop(offers, base_dir, state_dir, Pool())
+        self._task_ids = TaskIds(self._keys)
         self._around = Surroundings(
-            workshop, self._clients, self._parking, Pins(self._keys), self._tasks, self._set_level, state_dir
+            workshop,
+            self._clients,
+            self._parking,
+            Pins(self._keys),
+            self._task_ids,
+            self._tasks,
+            self._set_level,
+            state_dir,
         )
         self._generation: Generation | None = None
         self._number = 0
@@ -183,6 +192,10 @@ class Gateway:
         for server in self._in_force().servers.values():
             server.roots_changed(session.id)
 
+    def task_changed(self, session: Session, params: Members) -> None:
+        for server in self._in_force().servers.values():
+            server.tasks.of_clients.told(session.id, params)
+
     # -- inside
 
     def _in_force(self) -> Generation:
@@ -211,6 +224,7 @@ class Gateway:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             self._sessions.expire()
+            self._task_ids.expire()
             if loop.time() - rotated > ROTATE_SECONDS:
                 self._keys.rotate()
                 rotated = loop.time()

@@ -88,6 +88,8 @@ def capabilities_of(servers: Mapping[str, Server], era: Era) -> Members:
                 for key, declared in _object(value).items():
                     if key not in left_out:
                         found.setdefault(key, declared)
+            elif name == "tasks" and name not in left_out:
+                merged[name] = join({**_object(value), **_object(merged.get(name))})
             elif name not in left_out:
                 merged.setdefault(name, value)
     return {**merged, **{name: join(found) for name, found in maps.items()}}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from only1mcp_kernel.protocol import modern
 from only1mcp_kernel.protocol.revisions import LATEST_LEGACY
+from only1mcp_kernel.protocol.tasks import RELATED_BYTES, STATUS
 from only1mcp_kernel.protocol.upstream import Dialect, LegacyDialect
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadAnswer, BadMessage, Envelope
@@ -30,6 +31,7 @@ UNASKED = frozenset(
         "notifications/prompts/list_changed",
         "notifications/resources/list_changed",
         "notifications/resources/updated",
+        *STATUS.values(),
     }
 )
 """What a server tells everybody, on whichever stream it says it."""
@@ -84,7 +86,19 @@ class Link:
         """What a legacy server was asked to send."""
         self.used = 0.0
         """When it was last used, on the event loop's clock."""
+        self.held_until = 0.0
+        """It holds tasks of the server until then, on the event loop's clock: it must not be closed before."""
+        self.abandoned = False
+        """The session that owned it is gone: it is closed when it holds tasks no longer."""
         self.waiting: dict[int, Waiting] = {}
+        self.lasting: dict[int, Waiting] = {}
+        """Who hears of progress by the token of a request that was answered: with a task that goes on."""
+        self.fixes: dict[Json, Callable[[Json], Json]] = {}
+        """What has to be put right in the answers to the server's questions."""
+        self.related: Callable[[Envelope, Waiting | None], bool] | None = None
+        """Delivers a notification that belongs to a task; False where the task is not known."""
+        self.watched_tasks: Mapping[str, Mapping[str, str]] = {}
+        """The modern server's tasks that somebody listens to -> listen stream -> the client's id of the task."""
         self.asked: dict[Json, Callable[[], None]] = {}
         """The server's questions outside of any call that are with a client -> what withdraws them."""
         self.members: set[str] = set()
@@ -153,6 +167,9 @@ class Link:
         if id in self._roots_questions:
             self._roots_questions.discard(id)
             self.roots_answered.set()
+        fix = self.fixes.pop(id, None)
+        if fix is not None and result:
+            result = fix(result)
         message = wire.error(id, error) if error else wire.response(id, result)
         _, headers = self.dialect.notification("", b"")
         self._connection.send(message, headers, self.next_id())
@@ -239,6 +256,7 @@ class Link:
     def _notification(self, message: Envelope, params: Members, stream: int | None) -> None:
         if message.method == "notifications/cancelled":
             if "requestId" in params:
+                self.fixes.pop(params["requestId"], None)
                 self._host.link_withdrew(self, params["requestId"])
             return
         if message.method == "notifications/progress":
@@ -249,13 +267,18 @@ class Link:
             waiting = self._by_subscription(params)
             if waiting is None and stream is not None and message.method not in UNASKED:
                 waiting = self.waiting.get(stream)
+        if self.related is not None and RELATED_BYTES in message.params and self.related(message, waiting):
+            return
         if waiting is not None:
             waiting.notified(message, params)
         else:
             self._host.link_notified(self, message, params)
 
     def _by_token(self, token: Json | None) -> Waiting | None:
-        return self.waiting.get(_number(token)) if token is not None else None
+        if token is None:
+            return None
+        number = _number(token)
+        return self.waiting.get(number) or self.lasting.get(number)
 
     def _by_subscription(self, params: Members) -> Waiting | None:
         if "_meta" not in params or params["_meta"].find(_SUBSCRIPTION_ID) < 0:

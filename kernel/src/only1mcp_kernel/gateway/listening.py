@@ -17,6 +17,7 @@ from only1mcp_sdk import Caller, Json, Members
 from only1mcp_sdk.members import encode, join, split
 
 MAX_URIS = 1000
+MAX_TASKS = 1000
 _LISTS = {
     "toolsListChanged": "notifications/tools/list_changed",
     "promptsListChanged": "notifications/prompts/list_changed",
@@ -29,6 +30,7 @@ class Filter(msgspec.Struct, frozen=True):
 
     methods: frozenset[str]
     uris: tuple[str, ...]
+    tasks: tuple[str, ...] = ()
 
 
 def read_filter(params: Members) -> Filter:
@@ -36,12 +38,15 @@ def read_filter(params: Members) -> Filter:
     try:
         wanted = msgspec.json.decode(params.get("notifications", b"null"), type=dict[str, Any])
         uris = msgspec.convert(wanted.get("resourceSubscriptions", []), list[str])
+        tasks = msgspec.convert(wanted.get("taskIds", []), list[str])
     except msgspec.ValidationError:
         raise Refused(400, INVALID_PARAMS, "Invalid params: notifications must be a filter object") from None
     if len(uris) > MAX_URIS:
         raise Refused(400, INVALID_PARAMS, f"Invalid params: more than {MAX_URIS} resource subscriptions")
+    if len(tasks) > MAX_TASKS:
+        raise Refused(400, INVALID_PARAMS, f"Invalid params: more than {MAX_TASKS} task ids")
     methods = frozenset(method for name, method in _LISTS.items() if wanted.get(name) is True)
-    return Filter(methods, tuple(dict.fromkeys(uris)))
+    return Filter(methods, tuple(dict.fromkeys(uris)), tuple(dict.fromkeys(tasks)))
 
 
 class Listening:
@@ -65,13 +70,15 @@ class Listening:
         self._ended = False
         self._meta: dict[str, Any] = {"_meta": {SUBSCRIPTION_ID: Raw(id)}}
 
-    def acknowledge(self, uris: list[str]) -> None:
+    def acknowledge(self, uris: list[str], tasks: list[str]) -> None:
         """The first message: what of the filter is honoured."""
         honoured: dict[str, Any] = {
             name: True for name, method in _LISTS.items() if method in self.filter.methods
         }
         if uris:
             honoured["resourceSubscriptions"] = uris
+        if tasks:
+            honoured["taskIds"] = tasks
         params = encode({**self._meta, "notifications": honoured})
         self._tell(wire.notification("notifications/subscriptions/acknowledged", params))
 
@@ -79,15 +86,14 @@ class Listening:
         if method in self.filter.methods:
             self._tell(wire.notification(method, encode(self._meta)))
 
-    def updated(self, params: Members) -> None:
+    def told(self, method: str, params: Members) -> None:
+        """Something about what the filter names one by one."""
         try:
             meta = split(params.get("_meta", b"{}"))
         except ValueError:
             meta = {}
         meta[SUBSCRIPTION_ID] = self._id
-        self._tell(
-            wire.notification("notifications/resources/updated", join({**params, "_meta": join(meta)}))
-        )
+        self._tell(wire.notification(method, join({**params, "_meta": join(meta)})))
 
     def _tell(self, message: bytes) -> None:
         if not self._ended:

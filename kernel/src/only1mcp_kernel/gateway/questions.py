@@ -1,7 +1,8 @@
 """Whose question is it? What a server asks is put to the client it is meant for, or to nobody.
 
-It belongs to the call on whose stream it came; else to the only call in flight; else to the newest one whose client
-declared the capability; else, outside of any call, to the session the link belongs to. Where the calls in flight are of
+It belongs to the call on whose stream it came; else to the task it names, which is to say to whoever waits for its
+result or made it; else to the only call in flight; else to the newest one whose client declared the capability; else,
+outside of any call, to the session the link belongs to. Where the calls in flight are of
 several principals nobody can tell, and the question is declined: never does one principal answer for another.
 """
 
@@ -14,6 +15,7 @@ from typing import TypeAlias
 
 from only1mcp_kernel.gateway.call import Call
 from only1mcp_kernel.gateway.link import Link
+from only1mcp_kernel.gateway.task_ids import Task
 from only1mcp_kernel.protocol import bridge
 from only1mcp_kernel.protocol.capabilities import may_ask
 from only1mcp_sdk import Failure, Json, Question
@@ -26,13 +28,17 @@ ANSWER_SECONDS = 600.0
 LATE = Failure.of(-32603, "The client did not answer in time")
 
 
-def asking_call(link: Link, question: Question, stream: int | None) -> Call | None:
-    """The call a question belongs to."""
+def asking_call(link: Link, question: Question, stream: int | None, task: Task | None = None) -> Call | None:
+    """The call a question belongs to. `task` is what the question says it is for."""
     if stream is not None:
         waiting = link.waiting.get(stream)
-        if isinstance(waiting, Call):
+        if isinstance(waiting, Call) and (task is None or _same_principal(waiting, task)):
             return waiting
     calls = calls_in_flight(link)
+    if task is not None:
+        results = [call for call in calls if call.exchange.method == "tasks/result"]
+        mine = [call for call in results if call.exchange.target == task.own and _same_principal(call, task)]
+        return mine[-1] if mine else None
     if len(calls) == 1:
         return calls[0]
     if len({call.exchange.caller.principal for call in calls}) > 1:
@@ -48,17 +54,31 @@ def calls_in_flight(link: Link) -> list[Call]:
     return [waiting for waiting in link.waiting.values() if isinstance(waiting, Call)]
 
 
+def _same_principal(call: Call, task: Task) -> bool:
+    return call.exchange.caller.principal == task.caller.principal
+
+
 def put(
-    link: Link, id: Json, question: Question, call: Call | None, ask_session: AskSession, log: logging.Logger
+    link: Link,
+    id: Json,
+    question: Question,
+    call: Call | None,
+    task: Task | None,
+    ask_session: AskSession,
+    log: logging.Logger,
 ) -> None:
-    """Put a question to the client of `call`, else to the link's session; decline it where there is neither."""
+    """Put a question to the client of `call`, else to the session of `task`, else to the link's; decline it where there
+    is none."""
     if call is not None:
         if may_ask(call.exchange.caller.capabilities, question):
             call.asked(id, question)
         else:
             decline(link, id, question)
         return
-    session = None if calls_in_flight(link) else (link.owner or link.opener)
+    if task is not None:
+        session: str | None = task.caller.session
+    else:
+        session = None if calls_in_flight(link) else (link.owner or link.opener)
     if session and _put_to_session(link, id, question, session, ask_session):
         return
     log.warning("asks %s of nobody in particular; declined", question.method)

@@ -16,6 +16,8 @@ from only1mcp_kernel.gateway.identity import discovery
 from only1mcp_kernel.gateway.pipeline import contained
 from only1mcp_kernel.gateway.request import ServerError
 from only1mcp_kernel.gateway.server import Server
+from only1mcp_kernel.gateway.task_ids import TaskIds
+from only1mcp_kernel.gateway.task_routing import TaskRouting
 from only1mcp_kernel.gateway.translation import translated
 from only1mcp_kernel.gateway.views import Views
 from only1mcp_kernel.protocol.legacy import LEVELS
@@ -52,6 +54,7 @@ class Router:
         startup_wait: float,
         tasks: Tasks,
         set_level: LevelSetter,
+        task_ids: TaskIds,
     ) -> None:
         self.views = views
         self.servers = servers
@@ -70,6 +73,7 @@ class Router:
             "resources/unsubscribe": self._subscription,
             **dict.fromkeys(BY_METHOD, self._list),
             **dict.fromkeys(_OWNED, self._owned),
+            **TaskRouting(servers, task_ids, self._forward, tasks).handlers,
         }
 
     def route(self, exchange: Exchange, done: Done) -> None:

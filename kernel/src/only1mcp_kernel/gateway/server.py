@@ -19,9 +19,12 @@ from only1mcp_kernel.gateway.parking import Parking
 from only1mcp_kernel.gateway.pinning import Pins
 from only1mcp_kernel.gateway.questions import asking_call, calls_in_flight, decline, put
 from only1mcp_kernel.gateway.subscriptions import Subscriptions
+from only1mcp_kernel.gateway.task_ids import TaskIds
+from only1mcp_kernel.gateway.task_relay import TaskRelay
 from only1mcp_kernel.gateway.watching import Watch
 from only1mcp_kernel.protocol.errors import STALE
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
+from only1mcp_kernel.protocol.tasks import NAMING, OF_CLIENTS, STATUS
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_sdk import (
@@ -61,6 +64,12 @@ class Audience(Protocol):
 
     def resource_updated(self, server: Server, link: Link, uri: str, params: Members) -> None: ...
 
+    def tell(self, session: str, message: bytes) -> None:
+        """A message for one legacy session, on whichever of its streams reaches it."""
+
+    def listened(self, name: str, method: str, params: Members) -> None:
+        """A notification for one listen stream."""
+
     def ask(
         self, session: str, question: Question, answer: Callable[[bytes, bytes], None]
     ) -> Callable[[], None] | None:
@@ -80,6 +89,7 @@ class Server:
         audience: Audience,
         parking: Parking,
         pins: Pins,
+        task_ids: TaskIds,
         memory: Path,
         *,
         list_timeout: float,
@@ -95,6 +105,7 @@ class Server:
         self._call_timeout = call_timeout
         self._tasks = Tasks(self.log)
         self._levels = LogLevels(list_timeout, self._tasks, self.log)
+        self.tasks = TaskRelay(name, task_ids, audience)
         self.listings = Listings(
             Memory(memory, name),
             lambda: self._reachable,
@@ -158,6 +169,11 @@ class Server:
                 if endpoint is None:
                     done(STALE)
                     return
+            elif exchange.endpoint:  # where a task is
+                endpoint = self._by_key.get(exchange.endpoint)
+                if endpoint is None:
+                    done(STALE)
+                    return
             else:
                 endpoint = self._pick(exchange)
                 if endpoint is None:
@@ -181,7 +197,13 @@ class Server:
     def attempt(self, exchange: Exchange, done: Done) -> None:
         """Serve one attempt at the endpoint that was picked."""
         endpoint = self._by_key[exchange.endpoint]
-        link = endpoint.ready(exchange.caller)
+        if exchange.method in NAMING and exchange.caller.era == "legacy":
+            link = self.tasks.link_of(exchange)
+            if link is None:
+                done(STALE)
+                return
+        else:
+            link = endpoint.ready(exchange.caller)
         if link is not None:
             self._call(endpoint, link, exchange, done)
             return
@@ -217,7 +239,11 @@ class Server:
             else:
                 decline(link, id, question)
 
-        Call(self.name, exchange, link, self._parking, self._call_timeout, ended, orphaned).start(done)
+        timeout = self._call_timeout
+        if exchange.method == "tasks/result" and timeout:  # which waits until the task is done
+            timeout = max(timeout, self.tasks.seconds_left(exchange))
+        reread = self.tasks.reader(endpoint, link, exchange)
+        Call(self.name, exchange, link, self._parking, timeout, ended, orphaned, reread).start(done)
 
     def _unavailable(self, problem: str) -> Failure:
         return Failure.of(
@@ -234,10 +260,11 @@ class Server:
         self._reachable = tuple(each for each in self.endpoints if each.up)
         self.problem = ""
         if endpoint.anchor is not None:
-            self._tasks.spawn(self._greeted(endpoint.anchor), f"list {self.name}")
+            self._tasks.spawn(self._greeted(endpoint, endpoint.anchor), f"list {self.name}")
 
-    async def _greeted(self, link: Link) -> None:
+    async def _greeted(self, endpoint: Endpoint, link: Link) -> None:
         if link.era == "modern":
+            link.watched_tasks = self.tasks.watched(endpoint.key)
             link.watch = Watch(link, self.notified)
             self._tasks.spawn(link.watch.run(), f"watch {self.name}")
         if len(self._reachable) == 1:
@@ -258,13 +285,18 @@ class Server:
                 self._audience.catalogue_changed(self, ALL_KINDS)
 
     def asked(self, link: Link, id: Json, question: Question, stream: int | None) -> None:
-        call = asking_call(link, question, stream)
+        if link.era == "legacy" and question.method in OF_CLIENTS:
+            self.tasks.of_clients.asked(link, id, question)
+            return
+        task = self.tasks.behind(link, question)
+        call = asking_call(link, question, stream, task)
         if question.method == "roots/list":
             self.listings.memory.note_roots()
             owner = owner_name(call.exchange.caller) if call is not None else link.opener
             for endpoint in self.endpoints:
                 endpoint.roots_asked(link, owner)
-        put(link, id, question, call, self._audience.ask, self.log)
+        question = self.tasks.shown(link, id, question, task, call)
+        put(link, id, question, call, task, self._audience.ask, self.log)
 
     def withdrew(self, link: Link, id: Json) -> None:
         withdraw = link.asked.pop(id, None)
@@ -279,6 +311,8 @@ class Server:
         kinds = _CHANGED.get(message.method)
         if kinds is not None:
             self.listings.outdated(kinds)
+        elif message.method in STATUS.values():
+            self.tasks.told(link, message, params)
         elif message.method == "notifications/message":
             self._logged(link, message, params)
         elif message.method == "notifications/resources/updated":
@@ -298,6 +332,23 @@ class Server:
         clear = link.era == "modern" or len({call.exchange.caller.principal for call in calls}) == 1
         if len(wanting) == 1 and clear:
             wanting[0].notified(message, params)
+
+    # -- tasks that listen streams are told of
+
+    async def watch_task(self, caller: Caller, shown: str, name: str) -> bool:
+        """Tell a listen stream of a task. False when it is none of this server's, or the server does not tell."""
+        task = self.tasks.find(caller, shown)
+        endpoint = self._by_key.get(task.endpoint) if task is not None else None
+        if task is None or endpoint is None or endpoint.anchor is None:
+            return False
+        return await self.tasks.watch(task, endpoint.anchor, name, self._list_timeout)
+
+    def unwatch_tasks(self, name: str) -> None:
+        """Tell a listen stream of nothing more."""
+        for key in self.tasks.unwatch(name):
+            anchor = self._by_key[key].anchor
+            if anchor is not None and anchor.watch is not None:
+                anchor.watch.widen()
 
     # -- life
 
@@ -337,6 +388,7 @@ class Server:
     async def release(self, session: str) -> None:
         """A session ended."""
         self._levels.forget(session, self.links)
+        self.tasks.of_clients.forget(session)
         for endpoint in self.endpoints:
             await endpoint.release(session)
         await self.subscriptions.forget(session)
@@ -345,6 +397,7 @@ class Server:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
+            self.tasks.of_clients.expire()
             for endpoint in self.endpoints:
                 await endpoint.retire(loop.time())
             await self.subscriptions.renew()

@@ -30,6 +30,9 @@ class Serving(Protocol):
     def roots_changed(self, session: Session) -> None:
         """The client's roots changed: the servers that were given them hear of it."""
 
+    def task_changed(self, session: Session, params: Members) -> None:
+        """A task that the client runs for a server has another state."""
+
     def listen(
         self, caller: Caller, id: Json, params: Members, sink: Sink, on_end: Callable[[], None]
     ) -> Listening: ...

@@ -80,6 +80,10 @@ class Session:
         elif message not in self._held:
             self._held.append(message)
 
+    def tell_anywhere(self, message: bytes) -> None:
+        """Send a message that may come on any stream: while none is open for that, on a request's."""
+        self._tell_on(None, message)
+
     def ask(self, question: Question, reply: Reply, sink: Sink | None = None) -> bytes:
         """Put a question to the client, on a request's own stream or on an open one. Returns the id it was given."""
         id = b"%d" % next(self._ids)

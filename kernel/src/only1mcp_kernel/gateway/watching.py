@@ -1,4 +1,4 @@
-"""Watching a server: hearing that its lists or resources changed.
+"""Watching a server: hearing that its lists, resources or tasks changed.
 
 A legacy server says it unasked once a resource is subscribed to; a modern one only on a `subscriptions/listen` stream,
 whose filter can't be changed: a wider one is opened before the narrower is closed.
@@ -16,11 +16,16 @@ from msgspec import Struct
 from only1mcp_kernel.gateway.catalogue import declared
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.request import ServerError, ask
+from only1mcp_kernel.protocol.tasks import TAKING_TASKS
+from only1mcp_kernel.protocol.upstream import NO_CAPABILITIES
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_sdk import ConnectionLost, Failure, Json, Members
 from only1mcp_sdk.members import encode, quoted
 
 Heard = Callable[[Link, Envelope, Members], None]
+Topic = tuple[str, str]
+"""A member of the filter, and one of the values in it: a resource's URI, a task's id."""
+RESOURCE, TASK = "resourceSubscriptions", "taskIds"
 ACKNOWLEDGE_SECONDS = 5.0
 OVERLAP_SECONDS = 0.25
 """How long the narrower stream stays open once the wider one is acknowledged, for what is still on its way."""
@@ -32,11 +37,11 @@ MAX_PAUSE = 30.0
 class _Stream:
     """One listen request; a `Waiting`."""
 
-    def __init__(self, heard: Callable[[_Stream, Envelope, Members], None], uris: frozenset[str]) -> None:
+    def __init__(self, heard: Callable[[_Stream, Envelope, Members], None], topics: frozenset[Topic]) -> None:
         self.id = 0
-        self.uris = uris
-        """The resources it was asked to tell of."""
-        self.honoured: frozenset[str] = frozenset()
+        self.topics = topics
+        """The resources and tasks it was asked to tell of."""
+        self.honoured: frozenset[Topic] = frozenset()
         self.acknowledged = asyncio.Event()
         """Set also when the stream ends without."""
         self.ended = asyncio.Event()
@@ -57,7 +62,7 @@ class _Stream:
 
     def notified(self, message: Envelope, params: Members) -> None:
         if message.method == "notifications/subscriptions/acknowledged":
-            self.honoured = self.uris & _acknowledged(params)
+            self.honoured = self.topics & _acknowledged(params)
             self.acknowledged.set()
         else:
             self._hear(self, message, params)
@@ -75,16 +80,16 @@ class Watch:
         self._settled: list[asyncio.Future[None]] = []
 
     def widen(self) -> None:
-        """The link's subscriptions changed."""
+        """The link's subscriptions, or its watched tasks, changed."""
         self._changed.set()
 
-    async def honours(self, uri: str) -> bool:
-        """Whether the server tells of this resource, which has just been added to the link's subscriptions. Waits for
-        its acknowledgement; the caller bounds the time."""
+    async def honours(self, topic: Topic) -> bool:
+        """Whether the server tells of this, which has just been added to the link's subscriptions or watched tasks.
+        Waits for its acknowledgement; the caller bounds the time."""
         while self._link.alive:
             newest = self._streams[-1] if self._streams else None
-            if newest is not None and uri in newest.uris and newest.acknowledged.is_set():
-                return uri in newest.honoured
+            if newest is not None and topic in newest.topics and newest.acknowledged.is_set():
+                return topic in newest.honoured
             settled = asyncio.get_running_loop().create_future()
             self._settled.append(settled)
             self._changed.set()
@@ -137,17 +142,23 @@ class Watch:
             if isinstance(about, dict) and about.get("listChanged"):
                 filter[f"{name}ListChanged"] = True
         if self._link.subscriptions:
-            filter["resourceSubscriptions"] = sorted(self._link.subscriptions)
+            filter[RESOURCE] = sorted(self._link.subscriptions)
+        if self._link.watched_tasks:
+            filter[TASK] = sorted(self._link.watched_tasks)
         return filter
 
     def _open(self, filter: dict[str, object]) -> _Stream:
-        stream = _Stream(self._hear, frozenset(self._link.subscriptions))
+        topics = [(RESOURCE, uri) for uri in self._link.subscriptions]
+        topics += [(TASK, id) for id in self._link.watched_tasks]
+        stream = _Stream(self._hear, frozenset(topics))
         stream.id = self._link.next_id()
         for each in self._streams:
             each.heard.clear()
         self._streams.append(stream)
         params: Members = {"notifications": encode(filter)}
-        message, headers = self._link.dialect.request(stream.id, "subscriptions/listen", params, {})
+        message, headers = self._link.dialect.request(
+            stream.id, "subscriptions/listen", params, {}, TAKING_TASKS if TASK in filter else NO_CAPABILITIES
+        )
         self._link.send(stream.id, message, headers, stream)
         return stream
 
@@ -157,7 +168,7 @@ class Watch:
         if len(self._streams) > 1:
             # While one takes over, both tell the same, in any order: each thing is heard as often as the one that
             # told it more often did.
-            about = (message.method, params.get("uri", b""))
+            about = (message.method, params.get("uri") or params.get("taskId", b""))
             before = max(each.heard[about] for each in self._streams)
             stream.heard[about] += 1
             if stream.heard[about] <= before:
@@ -165,16 +176,18 @@ class Watch:
         self._heard(self._link, message, params)
 
 
-def _acknowledged(params: Members) -> frozenset[str]:
+def _acknowledged(params: Members) -> frozenset[Topic]:
     try:
         honoured = msgspec.json.decode(params.get("notifications", b"{}"), type=_Honoured)
     except msgspec.DecodeError:
         return frozenset()
-    return frozenset(honoured.resourceSubscriptions)
+    topics = [(RESOURCE, uri) for uri in honoured.resourceSubscriptions]
+    return frozenset(topics + [(TASK, id) for id in honoured.taskIds])
 
 
 class _Honoured(Struct):
     resourceSubscriptions: list[str] = []
+    taskIds: list[str] = []
 
 
 async def subscribe(link: Link, uri: str, name: str, timeout: float) -> None:
@@ -191,7 +204,7 @@ async def subscribe(link: Link, uri: str, name: str, timeout: float) -> None:
     honoured = False
     try:
         async with asyncio.timeout(timeout):
-            honoured = await link.watch.honours(uri)
+            honoured = await link.watch.honours((RESOURCE, uri))
     finally:
         if not honoured:
             _forget(link, uri, name)

@@ -49,8 +49,9 @@ def _visits(outcome: Failure) -> dict[str, Question]:
 
 def entry(members: Members, era: Era, caller: Era) -> Members:
     """A tool as a server of `era` lists it, for callers of another one."""
-    if era == "modern" or caller == "legacy" or "execution" not in members:
+    if era == caller or "execution" not in members:
         return members
+    # It says how to make a task of the call, and the tasks of one era are of no use in the other.
     return {name: value for name, value in members.items() if name != "execution"}
 
 

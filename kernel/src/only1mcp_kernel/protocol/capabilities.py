@@ -46,6 +46,8 @@ def lacking(capabilities: Capabilities, question: Question) -> dict[str, Any] | 
     """What a client would have to declare to be asked this; None when it has. `elicitation: {}` is the form mode alone
     (specification 2025-11-25, client/elicitation)."""
     needed = QUESTION_CAPABILITY.get(question.method)
+    if question.method.startswith("tasks/"):
+        return None if b'"tasks"' in capabilities.raw else {"tasks": {}}
     if needed is None:
         return {}
     detail = _detail(question)

@@ -38,7 +38,14 @@ SUBSCRIPTION_ID = META + "subscriptionId"
 PER_REQUEST = frozenset({VERSION, CAPABILITIES, CLIENT_INFO, LOG_LEVEL})
 """What requests carry in `_meta` in this era alone."""
 
-NAME_PARAM = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+NAME_PARAM = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+}
 """The methods whose params name something, and by which member; repeated in the `Mcp-Name` header."""
 
 CACHEABLE = frozenset(
