@@ -14,6 +14,7 @@ from pathlib import Path
 from only1mcp_kernel.component import Workshop
 from only1mcp_kernel.config.model import Config, ProfileConfig, ServerConfig
 from only1mcp_kernel.gateway.endpoint import Terms
+from only1mcp_kernel.gateway.pages import Pages
 from only1mcp_kernel.gateway.parking import Parking
 from only1mcp_kernel.gateway.pinning import Pins
 from only1mcp_kernel.gateway.pipeline import Named, compile_chain, contained
@@ -36,6 +37,7 @@ class Surroundings:
         parking: Parking,
         pins: Pins,
         task_ids: TaskIds,
+        pages: Pages,
         tasks: Tasks,
         set_level: LevelSetter,
         state_dir: Path,
@@ -45,6 +47,7 @@ class Surroundings:
         self.parking = parking
         self.pins = pins
         self.task_ids = task_ids
+        self.pages = pages
         self.tasks = tasks
         self.set_level = set_level
         self.state_dir = state_dir
@@ -118,7 +121,15 @@ def _build_router(
     }
     startup_wait = generation.config.startup_wait
     return Router(
-        profile.name, views, servers, handlers, startup_wait, around.tasks, around.set_level, around.task_ids
+        profile,
+        views,
+        servers,
+        handlers,
+        startup_wait,
+        around.tasks,
+        around.set_level,
+        around.task_ids,
+        around.pages,
     )
 
 

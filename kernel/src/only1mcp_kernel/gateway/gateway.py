@@ -17,6 +17,7 @@ from only1mcp_kernel.gateway.endpoint import anchor_caller
 from only1mcp_kernel.gateway.gate import Gate
 from only1mcp_kernel.gateway.identity import initialize_result
 from only1mcp_kernel.gateway.listening import Listening
+from only1mcp_kernel.gateway.pages import Pages
 from only1mcp_kernel.gateway.parking import Parking
 from only1mcp_kernel.gateway.pinning import Pins
 from only1mcp_kernel.gateway.router import Router
@@ -40,7 +41,6 @@ from only1mcp_sdk import (
     Members,
     Only1McpError,
 )
-from only1mcp_sdk.members import items, split
 
 SWEEP_SECONDS = 30.0
 ROTATE_SECONDS = 24 * 3600.0
@@ -60,12 +60,14 @@ class Gateway:
         self._clients = Clients(self._sessions, self._routers, self._tasks)
         workshop = Workshop(offers, base_dir, state_dir, Pool())
         self._task_ids = TaskIds(self._keys)
+        self._pages = Pages(self._keys)
         self._around = Surroundings(
             workshop,
             self._clients,
             self._parking,
             Pins(self._keys),
             self._task_ids,
+            self._pages,
             self._tasks,
             self._set_level,
             state_dir,
@@ -225,6 +227,7 @@ class Gateway:
             await asyncio.sleep(SWEEP_SECONDS)
             self._sessions.expire()
             self._task_ids.expire()
+            self._pages.expire()
             if loop.time() - rotated > ROTATE_SECONDS:
                 self._keys.rotate()
                 rotated = loop.time()
@@ -236,11 +239,11 @@ def _shown(router: Router | None) -> dict[str, int]:
     counts: dict[str, int] = {}
     for each in LISTS:
         try:
-            result = router.views.listing(each, anchor_caller("legacy"))
+            listed = router.views.listing(each, anchor_caller("legacy"))
         except Exception as error:
             _log.debug("%s can't be counted", each.member, exc_info=error)  # each client that lists is told
             continue
-        counts[each.member] = len(items(split(result.raw)[each.member]))
+        counts[each.member] = len(listed.entries)
     return counts
 
 

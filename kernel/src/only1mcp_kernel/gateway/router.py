@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
+from only1mcp_kernel.config.model import ProfileConfig
 from only1mcp_kernel.gateway import names
 from only1mcp_kernel.gateway.call import CANCELLED
 from only1mcp_kernel.gateway.catalogue import BY_METHOD, declared
 from only1mcp_kernel.gateway.identity import discovery
+from only1mcp_kernel.gateway.leads import Leads
+from only1mcp_kernel.gateway.pages import Pages
 from only1mcp_kernel.gateway.pipeline import contained
 from only1mcp_kernel.gateway.request import ServerError
 from only1mcp_kernel.gateway.server import Server
@@ -25,11 +28,11 @@ from only1mcp_kernel.protocol.revisions import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
-    REVISIONS,
+    defined,
     exists,
 )
 from only1mcp_kernel.tasks import Tasks
-from only1mcp_sdk import Done, EntryKind, Exchange, Failure, Handler, Only1McpError, Outcome, Result
+from only1mcp_sdk import Done, EntryKind, Exchange, Failure, Handler, Json, Only1McpError, Result
 from only1mcp_sdk.members import join, quoted, split, text
 
 _OWNED: Mapping[str, tuple[EntryKind, str]] = {
@@ -47,7 +50,7 @@ class Router:
 
     def __init__(
         self,
-        profile: str,
+        profile: ProfileConfig,
         views: Views,
         servers: Mapping[str, Server],
         handlers: Mapping[str, Handler],
@@ -55,10 +58,14 @@ class Router:
         tasks: Tasks,
         set_level: LevelSetter,
         task_ids: TaskIds,
+        pages: Pages,
     ) -> None:
         self.views = views
         self.servers = servers
-        self._profile = profile
+        self._profile = profile.name
+        self._page_size = profile.page_size
+        self._pages = pages
+        self._leads = Leads(views, servers, profile.methods)
         self._handlers = handlers
         self._startup_wait = startup_wait
         self._tasks = tasks
@@ -101,14 +108,16 @@ class Router:
 
     def _list(self, exchange: Exchange, done: Done) -> None:
         each = BY_METHOD[exchange.method]
-        if "cursor" in (exchange.params or {}):
-            done(
-                Failure.of(
-                    INVALID_PARAMS, "Invalid params: this list has one page, so no cursor of it exists"
-                )
-            )
+        cursor = (exchange.params or {}).get("cursor")
+        if cursor is not None:
+            done(self._pages.following(each.method, cursor, exchange.caller))
             return
-        self._after_listing(exchange, done, lambda: done(self.views.listing(each, exchange.caller)))
+
+        def first() -> None:
+            listed = self.views.listing(each, exchange.caller)
+            done(self._pages.first(each.method, listed, self._page_size, exchange.caller))
+
+        self._after_listing(exchange, done, first)
 
     def _after_listing(self, exchange: Exchange, done: Done, go_on: Callable[[], None]) -> None:
         """Give servers that have not been listed for a caller like this one a moment, then go on with what is there.
@@ -147,18 +156,18 @@ class Router:
         self._forward_named(kind, name, exchange, done)
 
     def _forward_named(self, kind: EntryKind, name: str, exchange: Exchange, done: Done) -> None:
-        owned = self.views.uri_owner(name) if kind == "resource" else self.views.owner(kind, name)
-        owned = owned or self._only(name)
+        owned = self._leads.owner(kind, name)
         if owned is not None:
             self._forward(owned, exchange, done)
-            return
-        if self._starting() and any(not each.listings.answered.is_set() for each in self.servers.values()):
+        elif self._starting():
             self._after_listing(exchange, done, lambda: self._forward_named(kind, name, exchange, done))
         else:
-            done(self._unknown(kind, name, exchange))
+            done(self._leads.unknown(kind, name, exchange.caller))
 
     def _starting(self) -> bool:
-        return asyncio.get_running_loop().time() - self._began < self._startup_wait
+        """Whether what is unknown may be listed in a moment."""
+        young = asyncio.get_running_loop().time() - self._began < self._startup_wait
+        return young and any(not each.listings.answered.is_set() for each in self.servers.values())
 
     def _forward(self, owned: names.Owned, exchange: Exchange, done: Done) -> None:
         exchange.server, exchange.target = owned
@@ -167,12 +176,6 @@ class Router:
         if aliases:
             handler = translated(aliases, handler)
         handler(exchange, done)
-
-    def _only(self, name: str) -> names.Owned | None:
-        """In a profile of one server that nothing filters, what is unknown here is that server's to judge."""
-        if self.views.plain:
-            return next(iter(self.servers)), name
-        return None
 
     def _complete(self, exchange: Exchange, done: Done) -> None:
         ref_raw = (exchange.params or {}).get("ref")
@@ -183,26 +186,19 @@ class Router:
         name, uri = text(ref.get("name")), text(ref.get("uri"))
         exchange.name = name or uri or ""
         if name is not None:
-            owned = self.views.owner("prompt", name)
-            member, known = "name", self.views.shown_names("prompt")
+            owned, member = self._leads.owner("prompt", name), "name"
         elif uri is not None:
-            owned = self._template_owner(uri)
-            member, known = "uri", []
+            owned, member = self._leads.template(uri), "uri"
         else:
-            done(
-                Failure.of(
-                    INVALID_PARAMS,
-                    "Invalid params: completion/complete needs a ref to a prompt or a resource",
-                )
-            )
+            problem = "Invalid params: completion/complete needs a ref to a prompt or a resource"
+            done(Failure.of(INVALID_PARAMS, problem))
             return
-        owned = owned or self._only(exchange.name)
         if owned is None:
-            done(
-                Failure.of(
-                    INVALID_PARAMS, _with_close(f"Unknown reference: {exchange.name}", exchange.name, known)
-                )
-            )
+            if self._starting():
+                self._after_listing(exchange, done, lambda: self._complete(exchange, done))
+                return
+            known = self.views.shown_names("prompt") if name is not None else []
+            done(self._leads.unheard("reference", exchange.name, known))
             return
         _, greeting = self.servers[owned[0]].listings.greeting(exchange.caller.era)
         if "completions" not in declared(greeting) and not self.views.plain:
@@ -215,25 +211,15 @@ class Router:
             }
         self._forward(owned, exchange, done)
 
-    def _template_owner(self, uri: str) -> names.Owned | None:
-        for server, aliases in self.views.table.aliases.items():
-            for own, shown in aliases.items():
-                if shown == uri:
-                    return server, own
-        for server in self.servers:
-            if any(each == uri for each in self.servers[server].listings.memory.identifiers("template")):
-                return server, uri
-        return self.views.uri_owner(uri)
-
     def _subscription(self, exchange: Exchange, done: Done) -> None:
         uri = text((exchange.params or {}).get("uri"))
         if uri is None:
             done(Failure.of(INVALID_PARAMS, f"Invalid params: {exchange.method} needs a uri"))
             return
         exchange.name = uri
-        owned = self.views.uri_owner(uri) or self._only(uri)
+        owned = self._leads.owner("resource", uri)
         if owned is None:
-            done(self._unknown("resource", uri, exchange))
+            done(self._leads.unknown("resource", uri, exchange.caller))
             return
         exchange.server, exchange.target = owned
         server = self.servers[owned[0]]
@@ -260,30 +246,25 @@ class Router:
         self._tasks.start(work(), f"{exchange.method} {server.name}")
 
     def _other(self, exchange: Exchange, done: Done) -> None:
-        """A method no revision defines, or one only servers know: it goes where that is certain."""
-        if len(self.servers) == 1 and self.views.plain:
-            self._forward((next(iter(self.servers)), ""), exchange, done)
+        """A method MCP does not define, or one only servers know: it goes where that is certain."""
+        lead = self._leads.undefined(exchange.method, exchange.params or {}, exchange.caller.era)
+        if lead is not None:
+            server, params = lead
+            if exchange.params is not None:
+                exchange.params = params
+            self._forward((server, ""), exchange, done)
+        elif self._starting():
+            self._after_listing(exchange, done, lambda: self._other(exchange, done))
         else:
             done(_no_method(exchange.method))
 
-    # -- refusals
-
-    def _unknown(self, kind: EntryKind, name: str, exchange: Exchange) -> Outcome:
-        if kind == "resource":
-            code = REVISIONS[exchange.caller.revision].not_found
-            return Failure.of(code, f"Resource not found: {name}", {"uri": name})
-        servers = self.views.table.ambiguous.get(kind, {}).get(name)
-        if servers:
-            listed = " and ".join(f'"{server}"' for server in servers)
-            return Failure.of(INVALID_PARAMS, f"Ambiguous {kind}: {name} is in the servers {listed}")
-        return Failure.of(
-            INVALID_PARAMS, _with_close(f"Unknown {kind}: {name}", name, self.views.shown_names(kind))
-        )
-
-
-def _with_close(message: str, name: str, known: list[str]) -> str:
-    close = names.nearest(name, known)
-    return f"{message}. Did you mean {', '.join(close)}?" if close else message
+    def notified(self, session: str, method: str, params: Json) -> None:
+        """A session's notification that MCP does not define: it goes where a method of that name would go by the
+        configuration, over the links the session uses; else nowhere."""
+        server = None if defined(method) else self._leads.configured(method)
+        for link in self.servers[server].links if server is not None else ():
+            if session in link.members and link.era == "legacy":
+                link.notify(method, params)
 
 
 def _no_method(method: str) -> Failure:

@@ -13,11 +13,12 @@ import msgspec
 from only1mcp_kernel.config.model import ProfileConfig
 from only1mcp_kernel.gateway import names
 from only1mcp_kernel.gateway.catalogue import LISTS, ListKind
+from only1mcp_kernel.gateway.pages import Listed
 from only1mcp_kernel.gateway.server import Server
 from only1mcp_kernel.gateway.table import Former, Naming, Table, aliased, entries_of
 from only1mcp_kernel.protocol import bridge
-from only1mcp_sdk import Caller, Entry, EntryKind, Era, Members, Result, Transform
-from only1mcp_sdk.members import array, join, quoted
+from only1mcp_sdk import Caller, Entry, EntryKind, Era, Members, Transform
+from only1mcp_sdk.members import join, quoted
 
 _MODERN_MEMBERS = ("resultType", "ttlMs", "cacheScope")
 MAX_VIEWS = 64
@@ -38,7 +39,7 @@ class Views:
         self._naming = Naming(profile, servers, server_transforms, profile_transforms)
         self._former = former
         self._table: Table | None = None
-        self._lists: dict[tuple[Era, str, EntryKind], Result] = {}
+        self._lists: dict[tuple[Era, str, EntryKind], Listed] = {}
         self.plain = len(servers) == 1 and not profile_transforms and not any(server_transforms.values())
         """One server and nothing that hides or renames: what is unknown here may be known there."""
 
@@ -66,34 +67,48 @@ class Views:
         return owned
 
     def uri_owner(self, uri: str) -> names.Owned | None:
+        """Whose resource this is: of a server that lists it, or a template it fits; else of the only one that has any
+        resources."""
         table = self.table
-        owned = table.owners["resource"].get(uri)
-        if owned is not None or any((server, uri) in table.hidden for server in self._servers):
+        owned = self.listed_uri_owner(uri)
+        if owned is None and len(table.with_resources) == 1 and not self._hidden(uri):
+            return table.with_resources[0], uri
+        return owned
+
+    def listed_uri_owner(self, uri: str) -> names.Owned | None:
+        """Whose resource this certainly is."""
+        owned = self.table.owners["resource"].get(uri)
+        if owned is not None or self._hidden(uri):
             return owned
         own = names.own_uri(uri)
         if own is not None and own[0] in self._servers:
-            return None if own in table.hidden else own
-        for literals, server in table.templates:
+            return own
+        for literals, server in self.table.templates:
             if names.expands_to(literals, uri):
                 return server, uri
-        if len(table.with_resources) == 1:
-            return table.with_resources[0], uri
         return None
+
+    def _hidden(self, uri: str) -> bool:
+        """Whether it is listed, and left out of this profile."""
+        own = names.own_uri(uri)
+        if own is not None and own[0] in self._servers:
+            return own in self.table.hidden
+        return any((server, uri) in self.table.hidden for server in self._servers)
 
     # -- lists
 
-    def listing(self, each: ListKind, caller: Caller) -> Result:
+    def listing(self, each: ListKind, caller: Caller) -> Listed:
         """The merged list for this caller, from what the servers have listed so far."""
         key = (caller.era, caller.capabilities.group, each.kind)
-        result = self._lists.get(key)
-        if result is None:
-            result = self._merge(each, caller)
+        listed = self._lists.get(key)
+        if listed is None:
+            listed = self._merge(each, caller)
             if len(self._lists) >= MAX_VIEWS * len(LISTS):
                 self._lists.clear()
-            self._lists[key] = result
-        return result
+            self._lists[key] = listed
+        return listed
 
-    def _merge(self, each: ListKind, caller: Caller) -> Result:
+    def _merge(self, each: ListKind, caller: Caller) -> Listed:
         table = self.table
         merged: list[Entry] = []
         extras: list[tuple[Era, Members]] = []
@@ -124,8 +139,8 @@ class Views:
             ]
         else:
             listed = list(self._naming.finish([aliased(entry, table) for entry in merged]))
-        items = array(join(_shown_members(entry, each)) for entry in listed)
-        return Result(join({each.member: items, **self._list_members(extras, caller.era)}), caller.era)
+        items = [join(_shown_members(entry, each)) for entry in listed]
+        return Listed(each.member, items, self._list_members(extras, caller.era), caller.era)
 
     def _list_members(self, extras: Sequence[tuple[Era, Members]], era: Era) -> Members:
         """What stands in the list result beside the entries."""

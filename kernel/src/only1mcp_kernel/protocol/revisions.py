@@ -71,11 +71,28 @@ _IN_BOTH = frozenset(
 )
 _TASKS = frozenset({"tasks/get", "tasks/cancel", "tasks/update"})
 _OF_SERVERS = frozenset({"elicitation/create", "roots/list", "sampling/createMessage"})
-_DEFINED = _LEGACY_ONLY | _MODERN_ONLY | _IN_BOTH | _TASKS | _OF_SERVERS
+_NOTIFICATIONS = frozenset(
+    {
+        "notifications/cancelled",
+        "notifications/elicitation/complete",
+        "notifications/initialized",
+        "notifications/message",
+        "notifications/progress",
+        "notifications/prompts/list_changed",
+        "notifications/resources/list_changed",
+        "notifications/resources/updated",
+        "notifications/roots/list_changed",
+        "notifications/subscriptions/acknowledged",
+        "notifications/tasks",
+        "notifications/tasks/status",
+        "notifications/tools/list_changed",
+    }
+)
+_DEFINED = _LEGACY_ONLY | _MODERN_ONLY | _IN_BOTH | _TASKS | _OF_SERVERS | _NOTIFICATIONS
 
 
 def defined(method: str) -> bool:
-    """Whether some revision, or the extension for tasks, says what this method does. A prefix that ends in `/*` is
+    """Whether some revision, or the extension for tasks, says what this message is. A prefix that ends in `/*` is
     what one of its methods is."""
     if method.endswith("/*"):
         return any(each.startswith(method[:-1]) for each in _DEFINED)
