@@ -266,7 +266,8 @@ class HttpClient:
             **(meta or {}),
         }
         headers = {"mcp_protocol_version": "2026-07-28", "mcp_method": method}
-        name = params.get("uri" if method == "resources/read" else "name")
+        member = "taskId" if method.startswith("tasks/") else "uri" if method == "resources/read" else "name"
+        name = params.get(member)
         if isinstance(name, str):
             headers["mcp_name"] = name
         message = {

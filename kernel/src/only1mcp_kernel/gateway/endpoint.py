@@ -212,9 +212,7 @@ class Endpoint:
         if len(self.links) >= MAX_LINKS:
             raise ConnectFailed(f"all {MAX_LINKS} links to {self.connector.target} are in use")
         shared = self._terms.isolation == "shared"
-        capabilities = read_client(EVERYTHING) if shared else caller.capabilities
-        if era != caller.era:
-            capabilities = without(capabilities)
+        capabilities = read_client(EVERYTHING) if shared else _declared(era, caller)
         link = Link(self.connector, capabilities, self, self._log)
         link.opener = caller.session or None
         timeout = self._terms.connect_timeout
@@ -272,9 +270,10 @@ class Endpoint:
             return ("modern",)
         if isolation == "shared":
             return ("legacy",)
+        group = _declared(era, caller).group
         if isolation == "session":
-            return ("legacy", owner_name(caller), caller.capabilities.group)
-        return ("legacy", caller.principal.id, caller.capabilities.group)
+            return ("legacy", owner_name(caller), group)
+        return ("legacy", caller.principal.id, group)
 
     def _own(self, caller: Caller, capabilities: Capabilities) -> str | None:
         """Whose a new link is from the start: a server known to ask for roots gets one link per session."""
@@ -371,6 +370,11 @@ class Endpoint:
 
     def link_failed(self, link: Link) -> None:
         self._attention.set()
+
+
+def _declared(era: Era | None, caller: Caller) -> Capabilities:
+    """What a server that is spoken to in this era is told of the caller's abilities."""
+    return caller.capabilities if era == caller.era else without(caller.capabilities)
 
 
 async def _until_rooted(link: Link) -> None:

@@ -104,7 +104,7 @@ class TaskIds:
         return task
 
     def on_link(self, link: Link, own: str) -> Task | None:
-        """The task a legacy server speaks of over a link."""
+        """The task of this id, either side's, that is spoken of over a link."""
         return self._first.get((link, own))
 
     def of(self, caller: Caller) -> Iterator[Task]:
@@ -131,6 +131,7 @@ class TaskIds:
         self._known[principal, task.link or (task.server, task.endpoint), task.own] = task
         if task.link is not None:
             self._first.setdefault((task.link, task.own), task)
+            self._first[task.link, task.shown] = task
         return task
 
     def _drop(self, task: Task) -> None:
@@ -143,7 +144,8 @@ class TaskIds:
         if self._known.get(key) is task:
             del self._known[key]
         if task.link is not None:
-            if self._first.get((task.link, task.own)) is task:
-                del self._first[task.link, task.own]
+            for id in (task.own, task.shown):
+                if self._first.get((task.link, id)) is task:
+                    del self._first[task.link, id]
             if task.progress is not None:
                 task.link.lasting.pop(task.progress, None)

@@ -62,6 +62,8 @@ class TaskRelay:
     def reader(self, endpoint: Endpoint, link: Link, exchange: Exchange) -> Reread | None:
         """What puts the outcome of a call right; None where no task can be in it."""
         method, caller, era = exchange.method, exchange.caller, link.era
+        if tasks.RELATED in exchange.meta:
+            exchange.meta = self._own_meta(link, exchange)
         if caller.era != era:
             return None
         if method in tasks.NAMING:
@@ -71,6 +73,23 @@ class TaskRelay:
         if tasks.declared_by(caller.capabilities) if era == "modern" else "task" in (exchange.params or ()):
             return self._reread(lambda call, raw: tasks.created(raw, era, self._maker(endpoint, link, call)))
         return None
+
+    def _own_meta(self, link: Link, exchange: Exchange) -> Members:
+        """The `_meta` of a request that belongs to a task, in the server's words."""
+        meta = exchange.meta
+        if link.era != exchange.caller.era:
+            return {name: value for name, value in meta.items() if name != tasks.RELATED}
+        try:
+            return tasks.related_meta(meta, self._owner(link))
+        except ValueError:
+            return meta
+
+    def _owner(self, link: Link) -> tasks.Show:
+        def own(shown: str, seconds: float) -> str:
+            task = self._ids.on_link(link, shown)
+            return task.own if task is not None else shown
+
+        return own
 
     def _reread(self, change: Callable[[Call, Json], Json]) -> Reread:
         def reread(call: Call, outcome: Outcome) -> Outcome:
@@ -186,12 +205,8 @@ class TaskRelay:
         return self._ids.show(exchange.caller, self._server, exchange.endpoint, link, own, 0.0)
 
     def _own_answer(self, link: Link, session: str, wants_task: bool, raw: Json) -> Json:
-        def own(shown: str, seconds: float) -> str:
-            task = self._ids.on_link(link, shown)
-            return task.own if task is not None else shown
-
         try:
-            raw = tasks.related(raw, own)
+            raw = tasks.related(raw, self._owner(link))
             return self.of_clients.made(link, session, raw) if wants_task else raw
         except ValueError:
             return raw  # for the server to judge

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from only1mcp_kernel.protocol.capabilities import read_client
 from only1mcp_kernel.protocol.errors import Refused
 from only1mcp_kernel.protocol.revisions import MISSING_CAPABILITY
 from only1mcp_sdk import Capabilities, Era, Failure, Json, Members
@@ -70,7 +71,7 @@ def without(capabilities: Capabilities) -> Capabilities:
         declared["extensions"] = join(
             {name: value for name, value in split(extensions).items() if name != EXTENSION}
         )
-    return msgspec.structs.replace(capabilities, raw=join(declared))
+    return read_client(join(declared))
 
 
 def check_declared(capabilities: Capabilities) -> None:
