@@ -6,9 +6,11 @@ since servers list different things to different clients.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from msgspec import Struct
 
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.request import ServerError, ask
+from only1mcp_kernel.protocol import caching
 from only1mcp_kernel.protocol.revisions import METHOD_NOT_FOUND
 from only1mcp_sdk import Capabilities, EntryKind, Era, Json, Members
 from only1mcp_sdk.members import encode, items, quoted, split, text
@@ -58,7 +61,7 @@ class Catalogue(Struct):
     """The result of `server/discover` or `initialize`."""
     entries: dict[EntryKind, list[Members]] = {}
     extras: dict[EntryKind, Members] = {}
-    """Members of the list results beside the entries."""
+    """Members of the list results beside the entries. A list that the server has not got has none, and no entries."""
 
     def identifiers(self, kind: EntryKind) -> list[str]:
         identifier = next(each.identifier for each in LISTS if each.kind == kind)
@@ -87,14 +90,16 @@ async def fetch(link: Link, capabilities: Capabilities, timeout: float, log: log
         if each.capability not in has:
             continue
         try:
-            entries, extras = await _fetch_list(link, each, capabilities, timeout)
+            async with asyncio.timeout(timeout):
+                entries, extras = await _fetch_list(link, each, capabilities, timeout)
         except ServerError as error:
-            if error.failure.code != METHOD_NOT_FOUND:
-                log.warning("%s was refused: %s", each.method, error)
-            continue
+            if error.failure.code == METHOD_NOT_FOUND:
+                continue
+            log.warning("%s was refused: %s", each.method, error)
+            entries, extras = [], {}
         except ValueError as error:
             log.warning("%s was answered with something else: %s", each.method, error)
-            continue
+            entries, extras = [], {}
         catalogue.entries[each.kind] = entries
         catalogue.extras[each.kind] = extras
     return catalogue
@@ -104,21 +109,27 @@ async def _fetch_list(
     link: Link, each: ListKind, capabilities: Capabilities, timeout: float
 ) -> tuple[list[Members], Members]:
     entries: list[Json] = []
-    first: Members | None = None
+    pages: list[Members] = []
     params: Members = {}
     cursors: set[str] = set()
     for _ in range(MAX_PAGES):
         page = split(await ask(link, each.method, params, timeout, capabilities))
         entries += items(page.pop(each.member, b"[]"))
-        cursor = text(page.pop("nextCursor", None))
-        if first is None:
-            first = page
+        cursor = text(page.pop("nextCursor", None))  # "" is one like any other
+        pages.append(page)
         if cursor is None or cursor in cursors or len(entries) > MAX_ENTRIES:
             break
         cursors.add(cursor)
         params = {"cursor": quoted(cursor)}
     # A server that ignores cursors lists the same page again. What is no object is no entry.
-    return [split(entry) for entry in dict.fromkeys(entries) if entry[:1] == b"{"], first or {}
+    return [split(entry) for entry in dict.fromkeys(entries) if entry[:1] == b"{"], _beside(pages)
+
+
+def _beside(pages: Sequence[Members]) -> Members:
+    """What the pages of a list say beside its entries; where they differ, the first page counts."""
+    beside = {name: value for page in reversed(pages) for name, value in page.items()}
+    beside = {**pages[0], **beside}
+    return {**beside, **caching.of_all(pages)} if caching.TTL in beside else beside
 
 
 class _Remembered(Struct):

@@ -16,7 +16,7 @@ from only1mcp_kernel.gateway.catalogue import LISTS, ListKind
 from only1mcp_kernel.gateway.pages import Listed
 from only1mcp_kernel.gateway.server import Server
 from only1mcp_kernel.gateway.table import Former, Naming, Table, aliased, entries_of
-from only1mcp_kernel.protocol import bridge
+from only1mcp_kernel.protocol import bridge, caching
 from only1mcp_sdk import Caller, Entry, EntryKind, Era, Members, Transform
 from only1mcp_sdk.members import join, quoted
 
@@ -111,7 +111,6 @@ class Views:
     def _merge(self, each: ListKind, caller: Caller) -> Listed:
         table = self.table
         merged: list[Entry] = []
-        extras: list[tuple[Era, Members]] = []
         for name, server in self._servers.items():
             catalogue = server.listings.current(caller)
             if catalogue is None:
@@ -123,7 +122,6 @@ class Views:
                 if entry.kind == each.kind
             ]
             merged += self._naming.transformed(name, entries)
-            extras.append((era, catalogue.extras.get(each.kind, {})))
         if each.kind in ("tool", "prompt"):
             shown = table.named[each.kind]
             owners = table.owners[each.kind]
@@ -140,23 +138,20 @@ class Views:
         else:
             listed = list(self._naming.finish([aliased(entry, table) for entry in merged]))
         items = [join(_shown_members(entry, each)) for entry in listed]
-        return Listed(each.member, items, self._list_members(extras, caller.era), caller.era)
+        return Listed(each.member, items, self._beside(each, caller), caller.era)
 
-    def _list_members(self, extras: Sequence[tuple[Era, Members]], era: Era) -> Members:
+    def _beside(self, each: ListKind, caller: Caller) -> Members:
         """What stands in the list result beside the entries."""
-        members: Members = {}
-        if len(self._servers) == 1 and extras:
-            members = {name: value for name, value in extras[0][1].items() if name not in _MODERN_MEMBERS}
-        if era == "legacy":
-            return members
-        complete = len(extras) == len(self._servers)
-        given = [each.get("ttlMs", b"0") for _, each in extras]
-        ttls = [int(ttl) for ttl in given if ttl.isdigit() and len(ttl) < 20]
-        private = any(each.get("cacheScope") != b'"public"' for _, each in extras)
-        members["resultType"] = b'"complete"'
-        members["ttlMs"] = b"%d" % (min(ttls, default=0) if complete and len(ttls) == len(extras) else 0)
-        members["cacheScope"] = b'"private"' if private or not extras else b'"public"'
-        return members
+        servers = self._servers.values()
+        known = [found for server in servers if (found := server.listings.current(caller)) is not None]
+        parts = [catalogue.extras[each.kind] for catalogue in known if each.kind in catalogue.extras]
+        beside: Members = {}
+        if len(servers) == 1:
+            beside = {name: value for part in parts for name, value in part.items()}
+        if caller.era == "legacy":
+            return {name: value for name, value in beside.items() if name not in _MODERN_MEMBERS}
+        complete = len(known) == len(servers) and not any(each.listings.lacks(caller) for each in servers)
+        return {**beside, "resultType": b'"complete"', **caching.of_all(parts if complete else [])}
 
     def shown_names(self, kind: EntryKind) -> list[str]:
         return list(self.table.owners[kind])
