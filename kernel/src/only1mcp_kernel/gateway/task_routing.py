@@ -66,10 +66,10 @@ class TaskRouting:
         self._forward((task.server, task.own), exchange, done)
 
     def _offered(self, era: Era) -> bool:
-        """Whether any server runs tasks for clients of this era."""
+        """Whether any server runs tasks for clients of this era, or may, while it was never heard of."""
         for server in self._servers.values():
             spoken, greeting = server.listings.greeting(era)
-            if spoken == era and tasks.offered(declared(greeting), era) is not None:
+            if not greeting or (spoken == era and tasks.offered(declared(greeting), era) is not None):
                 return True
         return False
 
