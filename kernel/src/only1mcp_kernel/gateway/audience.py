@@ -67,14 +67,14 @@ class Clients:
             session.tell(wire.notification(message.method, message.params))
 
     def _one_principals(self, link: Link) -> list[Session]:
-        """The sessions of a link; none where they are of several principals, and nobody can tell whose is meant."""
-        sessions = [found for id in link.members if (found := self._sessions.by_id(id)) is not None]
-        return sessions if len({session.caller.principal for session in sessions}) == 1 else []
+        """The sessions of a link; none where several principals used it, and nobody can tell whose is meant."""
+        if len(link.users) > 1:
+            return []
+        return [found for id in link.members if (found := self._sessions.by_id(id)) is not None]
 
     def resource_updated(self, server: Server, link: Link, uri: str, params: Members) -> None:
         for subscribed, names in list(link.subscriptions.items()):
-            # A server may name a part of what was subscribed to.
-            if uri != subscribed and not uri.startswith(subscribed):
+            if uri != subscribed and not (len(link.users) == 1 and _is_part(uri, subscribed)):
                 continue
             for name in list(names):
                 session = self._sessions.by_id(name)
@@ -205,3 +205,8 @@ class Clients:
 
 def _accepted(asked: Mapping[str, asyncio.Task[bool]]) -> list[str]:
     return [each for each, task in asked.items() if task.done() and not task.cancelled() and task.result()]
+
+
+def _is_part(uri: str, whole: str) -> bool:
+    """Whether a server may mean a part of what was subscribed to (specification, "Resource Updated Notification")."""
+    return uri.startswith(whole) and (whole.endswith("/") or uri[len(whole)] in "/?#")

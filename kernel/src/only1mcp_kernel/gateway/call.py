@@ -135,6 +135,11 @@ class Call:
         )
         link.send(self.id, message, headers, self)
 
+    @property
+    def principal(self) -> str:
+        """Whose it is."""
+        return self.exchange.caller.principal.id
+
     def resume(self, exchange: Exchange, done: Done) -> None:
         """A retry brings the client's answers. What it leaves unanswered is asked again; what nobody asked is
         ignored."""
@@ -246,13 +251,13 @@ class Call:
 
     def cancel(self, reason: str) -> None:
         """The client gave up, or nobody came back."""
-        self.link.cancel(self.id, reason)
+        self.link.cancel(self.id, reason, self.principal)
         self._parking.forget(self)
         self._let_questions_go()
         self._end(CANCELLED)
 
     def _time_out(self) -> None:
-        self.link.cancel(self.id, "timed out")
+        self.link.cancel(self.id, "timed out", self.principal)
         self._end(self._failure(f"did not answer within {self._timeout:g} s"))
 
     def _park(self) -> None:
@@ -260,7 +265,7 @@ class Call:
             return
         state = self._parking.park(self)
         if state is None:
-            self.link.cancel(self.id, "too many calls wait for this client")
+            self.link.cancel(self.id, "too many calls wait for this client", self.principal)
             self._end(self._failure("asks for input, but too many calls already wait for this client"))
             return
         self._pause()

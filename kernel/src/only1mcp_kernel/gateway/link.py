@@ -37,6 +37,8 @@ UNASKED = frozenset(
 """What a server tells everybody, on whichever stream it says it."""
 
 
+MAX_GIVEN_UP = 10_000
+"""How many requests a link remembers that were given up."""
 _SUBSCRIPTION_ID = modern.SUBSCRIPTION_ID.encode()
 
 
@@ -103,6 +105,11 @@ class Link:
         """The server's questions outside of any call that are with a client -> what withdraws them."""
         self.members: set[str] = set()
         """The legacy sessions that ever used this link."""
+        self.users: set[str] = set()
+        """The principals that ever did. Where they are several, what the server says without saying to whom is told
+        to none of them."""
+        self.given_up: dict[int, str] = {}
+        """Requests nobody waits for any more, but that the server may still be working on -> the principal."""
         self.subscriptions: dict[str, set[str]] = {}
         """Resource URI -> who wants to hear of it (a session's name, or a listen stream's)."""
         self.dialect: Dialect = LegacyDialect(LATEST_LEGACY)
@@ -174,10 +181,15 @@ class Link:
         _, headers = self.dialect.notification("", b"")
         self._connection.send(message, headers, self.next_id())
 
-    def cancel(self, id: int, reason: str) -> None:
-        """Tell the server that nobody wants the answer to this request any more; a late one is dropped."""
+    def cancel(self, id: int, reason: str, principal: str = "") -> None:
+        """Tell the server that nobody wants the answer to this request (of that principal's) any more; a late one is
+        dropped."""
         if self.waiting.pop(id, None) is None or not self.alive or self._connection is None:
             return
+        if principal:
+            self.given_up[id] = principal
+            if len(self.given_up) > MAX_GIVEN_UP:
+                del self.given_up[next(iter(self.given_up))]
         if self.era == "modern" and not self._connection.duplex:
             self._connection.abandon(id)
             return
@@ -244,6 +256,8 @@ class Link:
         waiting = self.waiting.pop(id, None)
         if waiting is not None:
             waiting.answered(message)
+        else:
+            self.given_up.pop(id, None)
 
     def _question(self, message: Envelope, stream: int | None) -> None:
         if message.method == "ping":

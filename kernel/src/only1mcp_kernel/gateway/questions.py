@@ -2,8 +2,9 @@
 
 It belongs to the call on whose stream it came; else to the task it names, which is to say to whoever waits for its
 result or made it; else to the only call in flight; else to the newest one whose client declared the capability; else,
-outside of any call, to the session the link belongs to. Where the calls in flight are of
-several principals nobody can tell, and the question is declined: never does one principal answer for another.
+outside of any call, to the session the link belongs to. Where the calls in flight are of several principals (a call
+that was given up is in flight until the server answers it) nobody can tell, and the question is declined: never does
+one principal answer for another.
 """
 
 from __future__ import annotations
@@ -34,15 +35,17 @@ def asking_call(link: Link, question: Question, stream: int | None, task: Task |
         waiting = link.waiting.get(stream)
         if isinstance(waiting, Call) and (task is None or _same_principal(waiting, task)):
             return waiting
+        if waiting is None and task is None:
+            return None  # it was about a request that is over
     calls = calls_in_flight(link)
     if task is not None:
         results = [call for call in calls if call.exchange.method == "tasks/result"]
         mine = [call for call in results if call.exchange.target == task.own and _same_principal(call, task)]
         return mine[-1] if mine else None
+    if len({*(call.principal for call in calls), *link.given_up.values()}) > 1:
+        return None
     if len(calls) == 1:
         return calls[0]
-    if len({call.exchange.caller.principal for call in calls}) > 1:
-        return None
     for call in reversed(calls):
         if may_ask(call.exchange.caller.capabilities, question):
             return call
@@ -78,7 +81,7 @@ def put(
     if task is not None:
         session: str | None = task.caller.session
     else:
-        session = None if calls_in_flight(link) else (link.owner or link.opener)
+        session = None if calls_in_flight(link) or len(link.users) > 1 else (link.owner or link.opener)
     if session and _put_to_session(link, id, question, session, ask_session):
         return
     log.warning("asks %s of nobody in particular; declined", question.method)

@@ -223,6 +223,7 @@ class Server:
     def _call(self, endpoint: Endpoint, link: Link, exchange: Exchange, done: Done) -> None:
         endpoint.in_flight += 1
         link.used = asyncio.get_running_loop().time()
+        link.users.add(exchange.caller.principal.id)
         self._join(link, exchange.caller)
 
         def ended(call: Call, outcome: Outcome) -> None:
@@ -234,7 +235,9 @@ class Server:
                     self.log.error("the balancer raised while learning", exc_info=error)
 
         def orphaned(id: Json, question: Question) -> None:
-            if calls_in_flight(link):
+            # It was asked while this principal's calls alone were in flight: those may have been meant.
+            others = calls_in_flight(link)
+            if others and {call.principal for call in others} == {exchange.caller.principal.id}:
                 self.asked(link, id, question, None)
             else:
                 decline(link, id, question)
@@ -324,13 +327,13 @@ class Server:
 
     def _logged(self, link: Link, message: Envelope, params: Members) -> None:
         """A log message on a shared channel: for the legacy sessions of the link, and for a modern request where it
-        is the only one that can be meant."""
+        is the only one that can be meant. Where several principals use the link, it may be about what another one's
+        request did, be that over or not."""
+        if len(link.users) > 1:
+            return
         self._audience.logged(link, message, params)
-        calls = calls_in_flight(link)
-        wanting = [call for call in calls if call.exchange.log_level]
-        # A modern server logs only for requests that ask for it; a legacy one may mean anybody's.
-        clear = link.era == "modern" or len({call.exchange.caller.principal for call in calls}) == 1
-        if len(wanting) == 1 and clear:
+        wanting = [call for call in calls_in_flight(link) if call.exchange.log_level]
+        if len(wanting) == 1:
             wanting[0].notified(message, params)
 
     # -- tasks that listen streams are told of
@@ -370,6 +373,7 @@ class Server:
         """A session uses a link from now on."""
         if caller.session and caller.session not in link.members:
             link.members.add(caller.session)
+            link.users.add(caller.principal.id)
             self._levels.settle(link)
 
     def status(self) -> dict[str, Any]:

@@ -29,8 +29,13 @@ class Subscriptions:
 
     async def subscribe(self, caller: Caller, uri: str, name: str) -> None:
         """Tell `name` of changes of a resource. Raises `ServerError`, `Only1McpError` or `TimeoutError`."""
-        await subscribe(await self._lease(caller), uri, name, self._timeout)
+        await self._subscribe(caller, uri, name)
         self._wanted[uri, name] = caller
+
+    async def _subscribe(self, caller: Caller, uri: str, name: str) -> None:
+        link = await self._lease(caller)
+        link.users.add(caller.principal.id)
+        await subscribe(link, uri, name, self._timeout)
 
     async def unsubscribe(self, uri: str, name: str) -> None:
         """Tell `name` of this one no more."""
@@ -57,7 +62,7 @@ class Subscriptions:
             if any(name in link.subscriptions.get(uri, ()) for link in self._links()):
                 continue
             try:
-                await subscribe(await self._lease(caller), uri, name, self._timeout)
+                await self._subscribe(caller, uri, name)
             except (Only1McpError, ServerError, TimeoutError) as error:
                 self._log.info("could not subscribe again to %s: %s", uri, str(error) or "too slow")
             if (uri, name) not in self._wanted:  # given up meanwhile
