@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from only1mcp_kernel.gateway.listening import Listening
 from only1mcp_kernel.gateway.requests import ModernRequest, open_params
 from only1mcp_kernel.gateway.sessions import Session
@@ -25,7 +27,7 @@ class Duplex:
 
     def __init__(self, gate: Gate, arrival: Arrival, principal: Principal, channel: Channel) -> None:
         self._gate = gate
-        self._arrival = arrival
+        self._arrival = replace(arrival, headers={})  # those came with the connection, not with any message
         self._principal = principal
         self._sink = ChannelSink(channel)
         self._session: Session | None = None
