@@ -19,7 +19,6 @@ from only1mcp_kernel.protocol import modern
 from only1mcp_kernel.protocol.errors import Refused
 from only1mcp_kernel.protocol.legacy import Hello, read_initialize
 from only1mcp_kernel.protocol.revisions import LEGACY, REVISIONS
-from only1mcp_kernel.protocol.tasks import STATUS
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadMessage, Envelope
 from only1mcp_sdk import (
@@ -232,10 +231,8 @@ class Gate:
     def _session_notified(self, session: Session, message: Envelope, params: Members) -> None:
         if message.method == "notifications/cancelled":
             session.cancel(params.get("requestId"), "the client cancelled")
-        elif message.method == "notifications/roots/list_changed":
-            self._serving.roots_changed(session)
-        elif message.method == STATUS["legacy"]:
-            self._serving.task_changed(session, params)
+        else:
+            self._serving.notified(session, message, params)
 
     def _modern(
         self,

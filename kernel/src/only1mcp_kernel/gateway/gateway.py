@@ -26,8 +26,10 @@ from only1mcp_kernel.gateway.sinks import Sink
 from only1mcp_kernel.gateway.task_ids import TaskIds
 from only1mcp_kernel.generation import Generation, Surroundings, open_generation
 from only1mcp_kernel.offers import Offers
+from only1mcp_kernel.protocol.tasks import STATUS
 from only1mcp_kernel.shared import Pool
 from only1mcp_kernel.tasks import Tasks
+from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_kernel.wire.seal import KeyRing
 from only1mcp_sdk import (
     Authenticator,
@@ -190,13 +192,16 @@ class Gateway:
     ) -> Listening:
         return self._clients.listen(caller, id, params, sink, on_end)
 
-    def roots_changed(self, session: Session) -> None:
-        for server in self._in_force().servers.values():
-            server.roots_changed(session.id)
-
-    def task_changed(self, session: Session, params: Members) -> None:
-        for server in self._in_force().servers.values():
-            server.tasks.of_clients.told(session.id, params)
+    def notified(self, session: Session, message: Envelope, params: Members) -> None:
+        servers = self._in_force().servers.values()
+        if message.method == "notifications/roots/list_changed":
+            for server in servers:
+                server.roots_changed(session.id)
+        elif message.method == STATUS["legacy"]:
+            for server in servers:
+                server.tasks.of_clients.told(session.id, params)
+        elif session.caller.profile in self._routers():
+            self._routers()[session.caller.profile].notified(session.id, message.method, message.params)
 
     # -- inside
 

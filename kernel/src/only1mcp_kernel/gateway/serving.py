@@ -8,6 +8,7 @@ from typing import Protocol
 from only1mcp_kernel.gateway.listening import Listening
 from only1mcp_kernel.gateway.sessions import Session
 from only1mcp_kernel.gateway.sinks import Sink
+from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_sdk import Authenticator, Caller, Handler, Json, Members
 
 
@@ -27,11 +28,8 @@ class Serving(Protocol):
 
     def initialize_result(self, profile: str, revision: str) -> bytes: ...
 
-    def roots_changed(self, session: Session) -> None:
-        """The client's roots changed: the servers that were given them hear of it."""
-
-    def task_changed(self, session: Session, params: Members) -> None:
-        """A task that the client runs for a server has another state."""
+    def notified(self, session: Session, message: Envelope, params: Members) -> None:
+        """A session says something that servers may have to hear of."""
 
     def listen(
         self, caller: Caller, id: Json, params: Members, sink: Sink, on_end: Callable[[], None]
