@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 PROJECTS := $(wildcard pyproject.toml */pyproject.toml plugins/*/pyproject.toml examples/plugins/*/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types contracts scenarios scenarios-tools bench soak docs-check wheels lock clean
+.PHONY: help setup run test lint types contracts scenarios scenarios-tools conformance bench soak docs-check wheels lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -22,7 +22,7 @@ run: $(READY) ## serve examples/quickstart.yaml (CONFIG=... for another)
 	@PATH="$(BIN):$$PATH" $(BIN)/only1mcp start -c $(CONFIG)
 
 test: $(READY) ## the unit and integration tests
-	$(BIN)/python -m pytest tests --ignore=tests/scenarios --ignore=tests/bench --ignore=tests/soak
+	$(BIN)/python -m pytest tests --ignore=tests/scenarios --ignore=tests/conformance --ignore=tests/bench --ignore=tests/soak
 
 lint: $(READY) ## style, formatting, and whether uv.lock is up to date
 	$(BIN)/ruff check .
@@ -40,6 +40,10 @@ scenarios: $(READY) scenarios-tools ## real MCP servers and clients, end to end
 
 scenarios-tools: $(READY) ## the servers and clients that the scenarios use, into .cache
 	@tests/scenarios/setup.sh $(BIN)
+
+conformance: $(READY) ## the official suite, directly and through the gateway; writes docs/conformance.md
+	@tests/conformance/setup.sh $(BIN)
+	$(BIN)/python -m tests.conformance $(if $(LEG),--leg $(LEG)) $(if $(SCENARIO),--scenario $(SCENARIO))
 
 bench: $(READY) ## what the gateway adds to a call, in microseconds
 	@tests/scenarios/setup.sh $(BIN) wrk

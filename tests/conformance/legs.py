@@ -1,0 +1,111 @@
+"""The legs: which server stands behind what, and what must come out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.conformance.processes import CLIENT, PYTHON, SECOND, gateway, over_stdio, reference
+from tests.conformance.suite import REQUIRED, Results, against_client, against_server
+
+DIRECT = "direct"
+ALL = ("2025-06-18", "2025-11-25", "2026-07-28")
+LEGACY, MODERN = "2025-11-25", "2026-07-28"
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One way to reach the reference server."""
+
+    name: str
+    about: str
+    target: Callable[[Path], AbstractContextManager[str]]
+    least: dict[str, int]
+    """Revision -> how many of its required scenarios must pass."""
+    like_direct: bool = False
+    """Nothing at all may differ from the direct leg."""
+
+
+@contextmanager
+def _through(folder: Path, eras: str = "both", *, second: bool = False) -> Iterator[str]:
+    with ExitStack() as stack:
+        servers = {"reference": {"url": stack.enter_context(reference(eras, folder))}}
+        if second:
+            servers["time"] = SECOND
+        yield stack.enter_context(gateway(servers, folder))
+
+
+def _pipe(folder: Path) -> AbstractContextManager[str]:
+    return gateway({"reference": over_stdio()}, folder)
+
+
+SERVER_LEGS = (
+    Leg(DIRECT, "no gateway", lambda folder: reference("both", folder), REQUIRED),
+    Leg("one", "the gateway in front of it", lambda folder: _through(folder), REQUIRED, like_direct=True),
+    Leg(
+        "two",
+        "the gateway in front of it and of another server",
+        lambda folder: _through(folder, second=True),
+        REQUIRED,
+        like_direct=True,
+    ),
+    Leg("stdio", "the gateway in front of it over stdio", _pipe, {LEGACY: 30, MODERN: 37}),
+    Leg(
+        "modern-only",
+        "the gateway in front of a server that speaks 2026-07-28 alone",
+        lambda folder: _through(folder, "modern"),
+        {LEGACY: 26, MODERN: 37},
+    ),
+    Leg(
+        "legacy-only",
+        "the gateway in front of a server that does not speak 2026-07-28",
+        lambda folder: _through(folder, "legacy"),
+        {LEGACY: 30, MODERN: 26},
+    ),
+)
+
+CLIENT_SCENARIOS = {
+    LEGACY: (
+        "initialize",
+        "tools_call",
+        "elicitation-sep1034-client-defaults",
+        "sse-retry",
+        "json-schema-2020-12-preservation",
+    ),
+    MODERN: (
+        "tools_call",
+        "request-metadata",
+        "sep-2322-client-request-state",
+        "http-standard-headers",
+        "http-custom-headers",
+        "http-invalid-tool-headers",
+        "json-schema-ref-no-deref",
+        "json-schema-2020-12-preservation",
+    ),
+}
+
+
+def run_server_leg(leg: Leg, folder: Path, scenario: str = "") -> dict[str, Results]:
+    """Revision -> what came out."""
+    with leg.target(folder) as url:
+        return {
+            revision: against_server(url, revision, folder / revision, scenario) for revision in leg.least
+        }
+
+
+def run_client_leg(direct: bool, folder: Path, scenario: str = "") -> dict[str, Results]:
+    """The suite as the server: the SDK's own client, alone or behind the gateway."""
+    client = f"{PYTHON} {CLIENT}"
+    if not direct:
+        client = f"{sys.executable} -m tests.conformance.through {folder} {client}"
+    found: dict[str, Results] = {}
+    for revision, scenarios in CLIENT_SCENARIOS.items():
+        results: Results = {}
+        for each in scenarios:
+            if scenario in ("", each):
+                results.update(against_client(client, each, revision, folder / revision / each))
+        found[revision] = results
+    return found

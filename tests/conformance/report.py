@@ -1,0 +1,89 @@
+"""What the run says: differences to the direct leg, and the table for the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.conformance.legs import DIRECT, SERVER_LEGS
+from tests.conformance.suite import REQUIRED, Results
+
+Run = dict[str, dict[str, Results]]
+"""Leg -> revision -> what came out."""
+
+HEAD = """# Conformance
+
+Written by `make conformance`: the official suite (`@modelcontextprotocol/conformance` {suite}) against the
+`everything-server` of the Python SDK (`mcp` {sdk}), directly and through the gateway. A scenario is named once for
+each revision that has it; `+` is passed, `-` is not, and nothing stands where it was not run. Scenarios in italics are
+not required by that revision.
+
+"""
+
+
+def differences(direct: dict[str, Results], other: dict[str, Results]) -> Iterator[str]:
+    """What comes out otherwise than without the gateway: of the scenarios that pass directly, each that does not pass
+    here, and each check that fails or warns more often than it does directly."""
+    for revision, results in other.items():
+        for name, expected in direct[revision].items():
+            if not expected.passed:
+                continue
+            found = results.get(name)
+            if found is None:
+                yield f"{revision} {name}: was not run"
+                continue
+            for (id, status), count in sorted((found.checks - expected.checks).items()):
+                if status != "SUCCESS":
+                    yield f"{revision} {name}: {id}: {status} x{count}"
+            if not found.passed:
+                yield f"{revision} {name}: failed"
+
+
+def passed(results: Results) -> int:
+    """How many of the required scenarios passed."""
+    return sum(outcome.passed for outcome in results.values() if outcome.scored)
+
+
+def table(run: Run, clients: Run, suite: str, sdk: str) -> str:
+    """The page for the documentation."""
+    legs = [leg for leg in SERVER_LEGS if leg.name in run]
+    lines = [HEAD.format(suite=suite, sdk=sdk), "## Servers\n"]
+    lines += [f"- `{leg.name}`: {leg.about}" for leg in legs]
+    lines += ["", "| required scenarios passed | " + " | ".join(leg.name for leg in legs) + " |"]
+    lines.append("|---|" + "---|" * len(legs))
+    for revision, required in REQUIRED.items():
+        cells = [
+            f"{passed(run[leg.name][revision])} of {required}" if revision in run[leg.name] else ""
+            for leg in legs
+        ]
+        lines.append(f"| {revision} | " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        "The two legs across eras can't be complete with this server: its interactive tools ask in the way of one era,",
+        "whichever they are called in. The bridge itself is tested with a server of our own (tests/scenarios/test_bridge.py).",
+    ]
+    for revision in REQUIRED:
+        lines += ["", f"### {revision}", "", "| scenario | " + " | ".join(leg.name for leg in legs) + " |"]
+        lines.append("|---|" + "---|" * len(legs))
+        for name, outcome in run[DIRECT][revision].items():
+            shown = name if outcome.scored else f"*{name}*"
+            cells = [_mark(run[leg.name].get(revision, {}), name) for leg in legs]
+            lines.append(f"| {shown} | " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        "## Clients",
+        "",
+        "The suite as the server, and the Python SDK's client, directly and through the gateway.",
+        "",
+        "| revision | scenario | " + " | ".join(clients) + " |",
+        "|---|---|" + "---|" * len(clients),
+    ]
+    for revision, results in clients[DIRECT].items():
+        for name in results:
+            cells = [_mark(each[revision], name) for each in clients.values()]
+            lines.append(f"| {revision} | {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _mark(results: Results, name: str) -> str:
+    outcome = results.get(name)
+    return "" if outcome is None else "+" if outcome.passed else "-"

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Installs the reference server and client of the Python SDK, from its source distribution, into .cache/conformance. The
+# suite itself is one of the npm programs that tests/scenarios/setup.sh installs.
+#
+# Usage: tests/conformance/setup.sh BIN, where BIN holds uv and python.
+set -eu
+
+version=2.3.0
+bin=$1
+root=$(cd "$(dirname "$0")/../.." && pwd)
+made=$root/.cache/conformance
+stamp=$made/made
+
+"$root/tests/scenarios/setup.sh" "$bin" node servers
+if [ "$(cat "$stamp" 2>/dev/null)" = "$version" ]; then
+    exit
+fi
+rm -rf "$made"
+mkdir -p "$made"
+"$bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --no-binary mcp --dest "$made" "mcp==$version"
+tar -xzf "$made/mcp-$version.tar.gz" -C "$made"
+ln -s "mcp-$version" "$made/source"
+"$bin/uv" venv --quiet --python "$bin/python" "$made/venv"
+"$bin/uv" pip install --quiet --python "$made/venv/bin/python" "mcp==$version" "$made/source/examples/servers/everything-server"
+printf '%s' "$version" >"$stamp"

@@ -1,0 +1,24 @@
+"""A client behind the gateway: run by the suite as if it were the client itself.
+
+Usage: python -m tests.conformance.through FOLDER CLIENT... URL: starts a gateway in front of URL and runs CLIENT against
+that.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+from tests.conformance.processes import gateway
+
+
+def main() -> int:
+    folder, *client, url = sys.argv[1:]
+    with gateway({"suite": {"url": url}}, Path(folder) / uuid.uuid4().hex) as front:
+        return subprocess.run([*client, front], check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
