@@ -59,7 +59,8 @@ def table(run: Run, clients: Run, suite: str, sdk: str) -> str:
     lines += [
         "",
         "The two legs across eras can't be complete with this server: its interactive tools ask in the way of one era,",
-        "whichever they are called in. The bridge itself is tested with a server of our own (tests/scenarios/test_bridge.py).",
+        "whichever they are called in. The bridge itself is tested with a server of our own",
+        "(tests/scenarios/test_bridge.py).",
     ]
     for revision in REQUIRED:
         lines += ["", f"### {revision}", "", "| scenario | " + " | ".join(leg.name for leg in legs) + " |"]

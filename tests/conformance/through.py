@@ -1,7 +1,7 @@
 """A client behind the gateway: run by the suite as if it were the client itself.
 
-Usage: python -m tests.conformance.through FOLDER CLIENT... URL: starts a gateway in front of URL and runs CLIENT against
-that.
+Usage: python -m tests.conformance.through FOLDER CLIENT... URL: starts a gateway in front of URL and runs CLIENT
+against that.
 """
 
 from __future__ import annotations
