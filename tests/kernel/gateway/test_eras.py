@@ -62,3 +62,29 @@ async def test_a_server_that_comes_back_is_asked_again_what_it_speaks(tmp_path: 
         await until(lambda: server.open_connections("modern"), 5)
         await it.http().modern_result("tools/call", {"name": "t"})
         assert {each.era for each in server.open_connections()} == {"modern"}
+
+
+async def test_what_is_no_object_in_the_modern_era_is_one_in_the_other(tmp_path: Path) -> None:
+    tools: list[Json] = [
+        {"name": "listing", "outputSchema": {"type": "array"}, "x": 1},
+        {"name": "either", "outputSchema": True},
+        {"name": "plain", "outputSchema": {"type": "object", "properties": {}}},
+    ]
+    server = FakeServer("modern", tools=tools)
+    given = {"listing": [1, 2.50], "either": None, "plain": {"a": 1}}
+
+    def call(connection: FakeConnection, params: Json) -> Json:
+        return {"content": [], "structuredContent": given[params["name"]]}
+
+    server.methods["tools/call"] = call
+    async with world(tmp_path, one=server) as it:
+        legacy, modern = it.http(), it.http()
+        await legacy.initialize()
+        assert (await modern.modern_result("tools/list"))["tools"] == tools
+        listed = (await legacy.legacy_result("tools/list"))["tools"]
+        assert listed == [{"name": "listing", "x": 1}, {"name": "either"}, tools[2]]
+        for name, value in given.items():
+            expected = value if name == "plain" else {"result": value}
+            result = await legacy.legacy_result("tools/call", {"name": name})
+            assert result == {"content": [], "structuredContent": expected}
+            assert (await modern.modern_result("tools/call", {"name": name}))["structuredContent"] == value

@@ -14,7 +14,7 @@ from only1mcp_kernel.protocol.revisions import (
     REVISIONS,
     URL_ELICITATION_REQUIRED,
 )
-from only1mcp_sdk import Caller, Era, Failure, InputRequired, Members, Question
+from only1mcp_sdk import Caller, Era, Failure, InputRequired, Json, Members, Question
 from only1mcp_sdk.members import items, join, split
 
 
@@ -25,6 +25,8 @@ def failure(outcome: Failure, method: str, era: Era, caller: Caller) -> Failure 
     if outcome.code == URL_ELICITATION_REQUIRED and method in NAME_PARAM:
         questions = _visits(outcome) if "elicitation.url" in caller.capabilities.details else {}
         return InputRequired(questions) if questions else outcome
+    if method == "completion/complete" and outcome.code == -32002:  # a code the modern era must not show
+        return _with_code(outcome, INVALID_PARAMS)
     if method == "resources/read" and outcome.code in (-32002, INVALID_PARAMS):
         wanted = REVISIONS[caller.revision].not_found
         if outcome.code != wanted and (outcome.code == -32002 or _names_uri(outcome)):
@@ -49,10 +51,21 @@ def _visits(outcome: Failure) -> dict[str, Question]:
 
 def entry(members: Members, era: Era, caller: Era) -> Members:
     """A tool as a server of `era` lists it, for callers of another one."""
-    if era == caller or "execution" not in members:
+    if era == caller:
         return members
-    # It says how to make a task of the call, and the tasks of one era are of no use in the other.
-    return {name: value for name, value in members.items() if name != "execution"}
+    lost = set()
+    if "execution" in members:  # how to make a task of the call: tasks of one era are of no use in the other
+        lost.add("execution")
+    if caller == "legacy" and "outputSchema" in members and not _describes_object(members["outputSchema"]):
+        lost.add("outputSchema")  # clients of that era refuse the whole list for it
+    return {name: value for name, value in members.items() if name not in lost} if lost else members
+
+
+def _describes_object(schema: Json) -> bool:
+    try:
+        return split(schema).get("type") == b'"object"'
+    except ValueError:
+        return False
 
 
 def _names_uri(outcome: Failure) -> bool:

@@ -48,6 +48,9 @@ def write_result(result: Result) -> bytes:
     members = split(result.raw)
     for name in _MODERN_MEMBERS:
         members.pop(name, None)
+    structured = members.get("structuredContent", b"{")
+    if structured[:1] != b"{":  # any JSON in the modern era, an object in this one
+        members["structuredContent"] = join({"result": structured})
     return join(members)
 
 
