@@ -29,7 +29,12 @@ LISTS = {
     "resources": "resources/list",
     "resourceTemplates": "resources/templates/list",
 }
-NAMED_BY = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+NAMED_BY = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    **dict.fromkeys(("tasks/get", "tasks/update", "tasks/cancel"), "taskId"),
+}
 
 
 class Refused(Exception):

@@ -45,10 +45,11 @@ class _Task(Struct):
 
 
 class ClientTasks:
-    """The tasks that clients run for one server."""
+    """The tasks that clients run for one server. `claim` gives a link to the session that will be asked over it."""
 
-    def __init__(self, asker: Asker) -> None:
+    def __init__(self, asker: Asker, claim: Callable[[Link, str], None]) -> None:
         self._asker = asker
+        self._claim = claim
         self._tasks: dict[str, _Task] = {}
         self._known: dict[tuple[Link, str, str], _Task] = {}
 
@@ -127,8 +128,10 @@ class ClientTasks:
                     self._drop(lambda each: each is oldest)
                 task = self._known[key] = _Task(link, session, own, secrets.token_urlsafe(16))
                 self._tasks[task.shown] = task
+                self._claim(link, session)
             until = asyncio.get_running_loop().time() + min(max(seconds, SHORTEST), LONGEST)
             task.until = max(task.until, until)
+            link.held_until = max(link.held_until, until)
             return task.shown
 
         return show

@@ -105,7 +105,7 @@ class Server:
         self._call_timeout = call_timeout
         self._tasks = Tasks(self.log)
         self._levels = LogLevels(list_timeout, self._tasks, self.log)
-        self.tasks = TaskRelay(name, task_ids, audience)
+        self.tasks = TaskRelay(name, task_ids, audience, self._claim)
         self.listings = Listings(
             Memory(memory, name),
             lambda: self._reachable,
@@ -332,9 +332,19 @@ class Server:
         if len(link.users) > 1:
             return
         self._audience.logged(link, message, params)
-        wanting = [call for call in calls_in_flight(link) if call.exchange.log_level]
+        wanting = [
+            call
+            for call in calls_in_flight(link)
+            if call.exchange.log_level and call.exchange.caller.era == "modern"
+        ]
         if len(wanting) == 1:
             wanting[0].notified(message, params)
+
+    def _claim(self, link: Link, owner: str) -> None:
+        """A task is on a link, on the server's side or on the client's."""
+        for endpoint in self.endpoints:
+            if link in endpoint.links:
+                endpoint.task_made(link, owner)
 
     # -- tasks that listen streams are told of
 

@@ -39,11 +39,14 @@ class Audience(Asker, Protocol):
 class TaskRelay:
     """The tasks of one server."""
 
-    def __init__(self, server: str, ids: TaskIds, audience: Audience) -> None:
-        self.of_clients = ClientTasks(audience)
+    def __init__(
+        self, server: str, ids: TaskIds, audience: Audience, claim: Callable[[Link, str], None]
+    ) -> None:
+        self.of_clients = ClientTasks(audience, claim)
         self._server = server
         self._ids = ids
         self._audience = audience
+        self._claim = claim
         self._watched: dict[str, dict[str, dict[str, str]]] = {}
         """Endpoint -> the server's task id -> listen stream -> the client's id of it."""
 
@@ -120,7 +123,7 @@ class TaskRelay:
         def show(own: str, seconds: float) -> str:
             exchange = call.exchange
             task = self._ids.show(exchange.caller, self._server, endpoint.key, link, own, seconds)
-            endpoint.task_made(link, owner_name(exchange.caller))
+            self._claim(link, owner_name(exchange.caller))
             link.related = lambda message, waiting: self._related(link, message, waiting)
             if exchange.progress_token is not None and task.progress is None:
                 task.progress = call.id
