@@ -22,7 +22,7 @@ class Twice(Refused):
 # -- the reference: the json module, made strict
 
 
-class _Object(list[tuple[str, Any]]):
+class JsonObject(list[tuple[str, Any]]):
     """An object as it was written, with every member."""
 
 
@@ -39,14 +39,14 @@ def reference(body: bytes) -> Any:
         raise Refused(constant)
 
     try:
-        return json.loads(text, object_pairs_hook=_Object, parse_constant=refuse, parse_int=float)
+        return json.loads(text, object_pairs_hook=JsonObject, parse_constant=refuse, parse_int=float)
     except (json.JSONDecodeError, RecursionError) as error:
         raise Refused(str(error)) from None
 
 
 def members(value: Any) -> dict[str, Any]:
     """The outermost members of an object; none may be there twice."""
-    if not isinstance(value, _Object):
+    if not isinstance(value, JsonObject):
         raise Refused("no object")
     if len(dict(value)) != len(value):
         raise Twice

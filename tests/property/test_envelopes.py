@@ -14,7 +14,18 @@ from only1mcp_kernel.wire import envelope
 from only1mcp_kernel.wire.envelope import MAX_BATCH, MAX_DEPTH, BadMessage, Envelope
 from only1mcp_sdk import DuplicateMember
 from only1mcp_sdk.members import array, items, join, split
-from tests.property.json_bytes import RIGHT, WRONG, Refused, bodies, damaged, members, reference, same, values
+from tests.property.json_bytes import (
+    RIGHT,
+    WRONG,
+    JsonObject,
+    Refused,
+    bodies,
+    damaged,
+    members,
+    reference,
+    same,
+    values,
+)
 
 CODES = {-32700, -32600, -32602}
 
@@ -39,7 +50,7 @@ def test_what_is_taken_is_what_a_strict_reader_sees(body: bytes) -> None:
     seen = reference(body)
     if isinstance(read, list):
         assert isinstance(seen, list)
-        assert not isinstance(seen, _Object)
+        assert not isinstance(seen, JsonObject)
         assert 0 < len(read) == len(seen) <= MAX_BATCH
         for one, value in zip(read, seen, strict=True):
             check(one, members(value))
@@ -69,7 +80,7 @@ def check(read: Envelope, seen: dict[str, Any]) -> None:
         if read.id:
             assert isinstance(seen["id"], str | float)
         if read.params:
-            assert isinstance(seen["params"], _Object)
+            assert isinstance(seen["params"], JsonObject)
     else:
         assert "method" not in seen
         assert ("result" in seen) != ("error" in seen)
@@ -118,7 +129,7 @@ def test_items_are_those_of_the_reference(raw: bytes) -> None:
     except (BadMessage, msgspec.DecodeError):
         return
     seen = reference(raw)
-    assert not isinstance(seen, _Object)
+    assert not isinstance(seen, JsonObject)
     assert len(found) == len(seen)
     assert all(same(reference(one), value) for one, value in zip(found, seen, strict=True))
 
