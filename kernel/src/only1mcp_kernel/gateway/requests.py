@@ -141,6 +141,7 @@ class LegacyRequest:
         exchange = Exchange(self._method, self._params, self._meta, self._session.caller, self.emit)
         exchange.name = subject(self._method, self._params or {})
         exchange.on_pause = self._pause
+        exchange.log_level = self._session.log_level  # a modern server has to be told with each request
         return exchange
 
     def _pause(self) -> None:

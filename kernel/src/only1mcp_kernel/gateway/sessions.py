@@ -57,7 +57,7 @@ class Session:
             client_info=hello.client_info,
             session=id,
         )
-        self.log_level: str | None = None
+        self.log_level = "info"  # what servers send before anyone sets a level
         self.requests: dict[bytes, LegacyRequest] = {}
         """Under way, by the client's request id."""
         self.used = 0.0

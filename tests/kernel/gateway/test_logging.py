@@ -1,0 +1,58 @@
+"""Log messages of servers that want to be told the level with each request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.gateway.servers import META, FakeConnection, FakeServer, Json
+from tests.kernel.gateway.world import until, world
+
+ECHO: Json = {"name": "echo"}
+LEVELS = ("debug", "info", "error")
+
+
+def logging_server(era: str) -> FakeServer:
+    """Its tool logs at every level, whatever it was asked for."""
+    server = FakeServer(era, tools=[ECHO])
+    server.capabilities["logging"] = {}
+
+    async def logs(connection: FakeConnection, params: Json) -> Json:
+        for level in LEVELS:
+            connection.tell("notifications/message", {"level": level, "data": level})
+        return {"content": []}
+
+    server.methods["tools/call"] = logs
+    return server
+
+
+def told(messages: list[Json]) -> list[str]:
+    return [each["params"]["data"] for each in messages if each["method"] == "notifications/message"]
+
+
+@pytest.mark.parametrize(("asked", "wanted"), [(None, "info"), ("debug", "debug"), ("error", "error")])
+async def test_a_modern_server_is_told_what_a_legacy_client_wants(
+    tmp_path: Path, asked: str | None, wanted: str
+) -> None:
+    server = logging_server("modern")
+    async with world(tmp_path, one=server) as it:
+        client = it.http()
+        await client.initialize()
+        if asked is not None:
+            await client.legacy_result("logging/setLevel", {"level": asked})
+        await client.legacy_result("tools/call", {"name": "echo"})
+        (call,) = server.calls("tools/call")
+        assert call["params"]["_meta"][META + "logLevel"] == wanted
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+async def test_a_legacy_client_hears_each_message_once(tmp_path: Path, era: str) -> None:
+    async with world(tmp_path, one=logging_server(era)) as it:
+        client = it.http()
+        await client.initialize()
+        listening, _ = client.stream()
+        posted = client.legacy("tools/call", {"name": "echo"})
+        await posted.done()
+        await until(lambda: told(listening.sent + posted.sent)[-1:] == ["error"])
+        assert told(listening.sent + posted.sent) == ["info", "error"]
