@@ -271,3 +271,9 @@ async def test_a_client_may_declare_numbers_no_float_holds(tmp_path: Path) -> No
         answer = Recorder()
         it.gateway.gate.post(Arrival("http", "default", headers), body, answer)
         assert "result" in await answer.done()
+
+
+async def test_a_discovery_waits_for_servers_nobody_knows_yet(tmp_path: Path) -> None:
+    server = saying(extensions={"x": {}})
+    async with world(tmp_path, one=server) as it:
+        assert (await declared(it, "modern"))["extensions"] == {"x": {}}

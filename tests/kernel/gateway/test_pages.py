@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from only1mcp_kernel.gateway import pages
+from only1mcp_kernel.gateway import listings, pages
 from only1mcp_kernel.gateway.pages import Listed, Pages
 from only1mcp_kernel.wire.seal import KeyRing
 from only1mcp_sdk import ANONYMOUS, Caller, Capabilities, Failure, Principal, Result
@@ -332,3 +332,48 @@ async def test_the_only_server_keeps_what_stands_beside_its_entries(tmp_path: Pa
             assert await client.legacy_result(method) == expected
             modern = {"ttlMs": 12345, "cacheScope": "public", "resultType": "complete"}
             assert await it.http().modern_result(method) == {**expected, **modern}
+
+
+# -- servers that do not tell of changes
+
+
+async def test_a_server_that_tells_of_no_changes_is_listed_again_when_somebody_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listings, "REVISIT_SECONDS", 0.0)
+    server, talking = full("a", 1, "legacy"), full("b", 1, "legacy")
+    everything: Json = {"listChanged": True}
+    talking.capabilities = {"tools": everything, "prompts": everything, "resources": everything}
+    async with world(tmp_path, a=server, b=talking) as it:
+        await it.gateway.settled(2)
+        client = it.http()
+        await client.initialize()
+        stream, _ = client.stream()
+        server.lists["tools"] = talking.lists["tools"] = [{"name": "new"}]
+        await client.legacy_result("tools/list")
+        await stream.until_sent("notifications/tools/list_changed")
+        assert [each["name"] for each in (await client.legacy_result("tools/list"))["tools"]] == ["new", "b0"]
+        assert len(talking.calls("tools/list")) == 1
+        before = len(stream.sent)
+        await client.legacy_result("tools/list")
+        await asyncio.sleep(0.4)
+        assert len(stream.sent) == before  # nothing new, nothing announced
+
+
+async def test_the_variants_that_are_kept_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listings, "MAX_FETCHED", 3)
+    server = full("a", 1, "modern")
+    async with world(tmp_path, a=server) as it:
+        await it.gateway.settled(2)
+        for number in range(6):
+            client = it.http(capabilities={"experimental": {str(number): {}}})
+            assert [each["name"] for each in (await client.modern_result("tools/list"))["tools"]] == ["a0"]
+        kept = it.gateway._in_force().servers["a"].listings
+        assert len(kept.fetched) == 3
+        before = len(server.calls("tools/list"))
+        await it.http(capabilities={"experimental": {"5": {}}}).modern_result("tools/list")
+        assert len(server.calls("tools/list")) == before
+        await it.http(capabilities={"experimental": {"0": {}}}).modern_result("tools/list")
+        assert len(server.calls("tools/list")) == before + 1

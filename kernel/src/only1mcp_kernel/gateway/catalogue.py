@@ -63,6 +63,12 @@ class Catalogue(Struct):
     extras: dict[EntryKind, Members] = {}
     """Members of the list results beside the entries. A list that the server has not got has none, and no entries."""
 
+    def announced(self) -> bool:
+        """Whether the server promises to tell of every change in what it lists."""
+        has = declared(self.greeting)
+        lists = [has[each.capability] for each in LISTS if each.capability in has]
+        return all(isinstance(each, dict) and each.get("listChanged") is True for each in lists)
+
     def identifiers(self, kind: EntryKind) -> list[str]:
         identifier = next(each.identifier for each in LISTS if each.kind == kind)
         return [

@@ -14,6 +14,11 @@ from only1mcp_sdk import Caller, ConnectionLost, EntryKind, Era, Members, Only1M
 
 ALL_KINDS: tuple[EntryKind, ...] = ("tool", "prompt", "resource", "template")
 
+MAX_FETCHED = 64
+"""Variants whose listing is kept; the one listed longest ago is listed anew when somebody asks."""
+REVISIT_SECONDS = 30.0
+"""How old the listing of a server may be that does not tell of changes."""
+
 
 class Listings:
     """The catalogues of one server. `reachable` are its endpoints that are up, `changed` is told what is new, `join`
@@ -42,6 +47,7 @@ class Listings:
         self._fetching: dict[Variant, asyncio.Task[None]] = {}
         self._wanted: dict[Variant | None, float] = {}
         """When each variant was first asked for; None for the server's first answer of all."""
+        self._listed_at: dict[Variant, float] = {}
         self._stale: set[EntryKind] = set()
         self._refreshing: asyncio.Task[None] | None = None
 
@@ -92,6 +98,15 @@ class Listings:
                 return each, greeting
         return spoken, {}
 
+    def revisit(self, caller: Caller) -> None:
+        """Somebody lists: a server that does not tell of changes is listed again, unless that was done just now. What
+        is new is announced."""
+        variant = self.variant(caller)
+        catalogue = self.fetched.get(variant)
+        age = asyncio.get_running_loop().time() - self._listed_at.get(variant, 0.0)
+        if catalogue is not None and age > REVISIT_SECONDS and not catalogue.announced():
+            self.fetch(caller)
+
     def known(self) -> list[Catalogue]:
         """Everything known of what the server lists to anybody, now or last time."""
         return [*self.fetched.values(), *self.memory.all()]
@@ -127,6 +142,12 @@ class Listings:
         """Whether it is another one than before."""
         known = self.fetched.get(variant)
         self.fetched[variant] = catalogue
+        self._listed_at.pop(variant, None)
+        self._listed_at[variant] = asyncio.get_running_loop().time()
+        while len(self._listed_at) > MAX_FETCHED:  # clients declare what they like
+            oldest = next(iter(self._listed_at))
+            del self._listed_at[oldest]
+            self.fetched.pop(oldest, None)
         self.memory.keep(variant, catalogue)
         return known != catalogue
 

@@ -96,7 +96,11 @@ class Router:
         done(Result(EMPTY, exchange.caller.era))
 
     def _discover(self, exchange: Exchange, done: Done) -> None:
-        done(discovery(self.servers))
+        listings = [server.listings for server in self.servers.values()]
+        if any(not each.answered.is_set() and not each.greeting("modern")[1] for each in listings):
+            self._after_listing(exchange, done, lambda: done(discovery(self.servers)))
+        else:
+            done(discovery(self.servers))
 
     def _level(self, exchange: Exchange, done: Done) -> None:
         level = text((exchange.params or {}).get("level"))
@@ -116,6 +120,8 @@ class Router:
         def first() -> None:
             listed = self.views.listing(each, exchange.caller)
             done(self._pages.first(each.method, listed, self._page_size, exchange.caller))
+            for server in self.servers.values():
+                server.listings.revisit(exchange.caller)
 
         self._after_listing(exchange, done, first)
 
