@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from only1mcp_kernel.gateway import task_ids
+from only1mcp_kernel.gateway import endpoint, task_ids
 from only1mcp_sdk import Arrival
 from tests.kernel.gateway.servers import FakeConnection, FakeServer, Json
 from tests.kernel.gateway.task_servers import RELATED, WORK, CoreTasks, ExtensionTasks, related
@@ -237,18 +237,43 @@ async def test_a_task_holds_its_link_after_its_session(
         connection = server.connection()
         it.gateway.gate.end(Arrival("http", "default", {**client.headers, **client.session}), Recorder())
         await asyncio.sleep(0.05)
-        endpoint = it.gateway._generation.servers["one"].endpoints[0]  # type: ignore[union-attr]
+        one = it.gateway._generation.servers["one"].endpoints[0]  # type: ignore[union-attr]
         loop = asyncio.get_running_loop()
-        await endpoint.retire(loop.time())
+        await one.retire(loop.time())
         assert connection in server.open_connections()
         again = await legacy(it, capabilities=SDK_CAPS)
         assert (await again.legacy_result("tasks/get", {"taskId": id}))["status"] == "working"
         await asyncio.sleep(0.4)
         it.gateway._task_ids.expire()
         assert (await error(again, "tasks/get", {"taskId": id}))["code"] == -32602
-        await endpoint.retire(loop.time() + 301)
+        await one.retire(loop.time() + 301)
         assert connection not in server.open_connections()
         assert len(it.gateway._task_ids) == 0
+
+
+async def test_what_a_session_alone_could_use_is_kept_apart_until_its_tasks_are_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = CoreTasks(ttl=100)
+    monkeypatch.setattr(task_ids, "SHORTEST", 0.3)
+    monkeypatch.setattr(endpoint, "MAX_LINKS", 3)
+    it = World(tmp_path, {"one": server})
+    it.server_options["one"] = {"isolation": "session"}
+    async with started(it):
+        clients = [await legacy(it, capabilities=SDK_CAPS) for _ in range(3)]
+        ids = [await make(client) for client in clients[:2]]
+        for client in clients[:2]:
+            it.gateway.gate.end(Arrival("http", "default", {**client.headers, **client.session}), Recorder())
+        await asyncio.sleep(0.05)
+        assert len(server.open_connections()) == 3
+        await make(clients[2])  # there is room for one, at the cost of the task that is over first
+        assert len(server.open_connections()) == 3
+        assert (await error(clients[2], "tasks/get", {"taskId": ids[0]}))["code"] == -32602
+        assert (await clients[2].legacy_result("tasks/get", {"taskId": ids[1]}))["taskId"] == ids[1]
+        await asyncio.sleep(0.4)
+        one = it.gateway._generation.servers["one"].endpoints[0]  # type: ignore[union-attr]
+        await one.retire(asyncio.get_running_loop().time())
+        assert len(server.open_connections()) == 2
 
 
 async def test_a_link_that_holds_a_task_belongs_to_its_session(tmp_path: Path) -> None:

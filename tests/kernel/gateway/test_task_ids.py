@@ -88,7 +88,7 @@ async def test_how_long_a_task_holds_its_link(monkeypatch: pytest.MonkeyPatch) -
     assert ids.find(ann, task.shown) is None
     ids.expire()
     assert len(ids) == 0
-    assert ids._tasks == ids._known == ids._first == {}
+    assert not any((ids._tasks, ids._known, ids._first))
 
 
 async def test_what_is_known_of_a_principal_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,13 +15,14 @@ import msgspec
 from msgspec import Raw, Struct
 
 from only1mcp_kernel.gateway.link import Link
+from only1mcp_kernel.gateway.mirroring import Mirror
 from only1mcp_kernel.gateway.parking import Parking
 from only1mcp_kernel.gateway.request import read_error
 from only1mcp_kernel.protocol import bridge, tasks
 from only1mcp_kernel.protocol.capabilities import lacking
 from only1mcp_kernel.protocol.legacy import wants
 from only1mcp_kernel.protocol.modern import NAME_PARAM
-from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
+from only1mcp_kernel.protocol.revisions import HEADER_MISMATCH, INTERNAL_ERROR
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_sdk import (
     Done,
@@ -69,6 +70,7 @@ class Call:
         "_answered",
         "_asked_at",
         "_done",
+        "_mirror",
         "_on_end",
         "_orphaned",
         "_parking",
@@ -93,6 +95,7 @@ class Call:
         on_end: Callable[[Call, Outcome], None],
         orphaned: Callable[[Json, Question], None],
         reread: Reread | None = None,
+        mirror: Mirror | None = None,
     ) -> None:
         self.exchange = exchange
         self.seconds = 0.0
@@ -106,6 +109,7 @@ class Call:
         self._on_end = on_end
         self._orphaned = orphaned
         self._reread = reread
+        self._mirror = mirror
         self._done: Done | None = None
         self._questions: dict[str, tuple[Json, Question]] = {}
         self._answered: Outcome | None = None
@@ -114,8 +118,11 @@ class Call:
 
     def start(self, done: Done) -> None:
         """Send it."""
+        self._begin(self.exchange, done)
+        self._send()
+
+    def _send(self) -> None:
         exchange, link = self.exchange, self.link
-        self._begin(exchange, done)
         params = dict(exchange.params) if exchange.params else {}
         member = NAME_PARAM.get(exchange.method)
         if exchange.target != exchange.name and member is not None:
@@ -133,7 +140,14 @@ class Call:
         message, headers = link.dialect.request(
             self.id, exchange.method, params, meta, capabilities, exchange.log_level
         )
+        if self._mirror is not None:
+            headers = {**headers, **self._mirror.fields(params.get("arguments"))}
         link.send(self.id, message, headers, self)
+
+    def _send_again(self) -> None:
+        if self._done is not None:  # else it was given up meanwhile
+            self.id = self.link.next_id()
+            self._send()
 
     @property
     def principal(self) -> str:
@@ -172,6 +186,9 @@ class Call:
     def answered(self, message: Envelope) -> None:
         if message.error:
             failure = read_error(message.error)
+            if failure.code == HEADER_MISMATCH and self.link.era == "modern":
+                self._mismatched()
+                return
             caller = self.exchange.caller
             outcome: Outcome = bridge.failure(failure, self.exchange.method, self.link.era, caller)
         else:
@@ -179,6 +196,11 @@ class Call:
             if self._reread is not None:
                 outcome = self._reread(self, outcome)
         self._end(outcome)
+
+    def _mismatched(self) -> None:
+        """What the server refused is between it and the gateway; the client has no part in it."""
+        if self._mirror is None or not self._mirror.renew(self._send_again):
+            self._end(self._failure("did not accept the header fields of the request"))
 
     def _read_result(self, raw: Json) -> Outcome:
         if raw[:1] != b"{":
@@ -188,7 +210,7 @@ class Call:
         try:
             kind = _head(raw).resultType
             if kind == "task" and self._reread is None:
-                return self._failure("answered with a task, which this request has no use for")
+                return self._no_task()
             if kind != "input_required":
                 return Result(raw, "modern")
             asked = _input_required(raw)
@@ -205,6 +227,12 @@ class Call:
     def paused(self) -> None:
         if self.exchange.on_pause is not None:
             self.exchange.on_pause()
+
+    def _no_task(self) -> Failure:
+        """The server made a task though nobody declared to take one."""
+        if self.exchange.caller.era == "modern" and self.exchange.method == "tools/call":
+            return tasks.UNDECLARED
+        return self._failure("answered with a task, which this request has no use for")
 
     def lost(self, problem: str) -> None:
         self._end(self._failure(problem))

@@ -210,6 +210,8 @@ class Endpoint:
     async def _open(self, era: Era | None, caller: Caller) -> Link | None:
         """Open a link; None when the server turned out not to speak `era`."""
         if len(self.links) >= MAX_LINKS:
+            await self._make_room()
+        if len(self.links) >= MAX_LINKS:
             raise ConnectFailed(f"all {MAX_LINKS} links to {self.connector.target} are in use")
         shared = self._terms.isolation == "shared"
         capabilities = read_client(EVERYTHING) if shared else _declared(era, caller)
@@ -324,6 +326,12 @@ class Endpoint:
             link.abandoned = True
         else:
             await self._discard(link)
+
+    async def _make_room(self) -> None:
+        """Close the link of a session that is gone whose tasks are over first."""
+        abandoned = [link for link in self.links if link.abandoned]
+        if abandoned:
+            await self._discard(min(abandoned, key=lambda link: link.held_until))
 
     async def _discard(self, link: Link) -> None:
         self._remove(link)
