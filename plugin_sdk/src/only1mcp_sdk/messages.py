@@ -145,6 +145,7 @@ class Exchange:
         "name",
         "on_cancel",
         "on_pause",
+        "param_headers",
         "params",
         "progress_token",
         "refusals",
@@ -177,6 +178,8 @@ class Exchange:
         """The replica that was picked; empty before balancing."""
         self.started = monotonic()
         """When the gateway took the request in, on `Context.clock.monotonic()`."""
+        self.param_headers: Mapping[str, str] = {}
+        """The `Mcp-Param-*` header fields that came with the request, names in lower case."""
         self.progress_token: Json | None = meta.get("progressToken")
         self.log_level: str | None = None
         self.deadline: float | None = None

@@ -39,6 +39,9 @@ class FakeServer:
         }
         self.connections: list[FakeConnection] = []
         self.received: list[Json] = []
+        self.headers: list[Mapping[str, str]] = []
+        """The header fields of every message that came."""
+        self.duplex = True
         self.refused_uris: set[str] = set()
         """Resources that modern clients may not hear of."""
         self.refuse_connections = False
@@ -99,10 +102,9 @@ class FakeServer:
 class FakeConnection:
     """One connection to a fake server; duplex."""
 
-    duplex = True
-
     def __init__(self, server: FakeServer, inbox: Inbox) -> None:
         self.server = server
+        self.duplex = server.duplex
         self.inbox = inbox
         self.open = True
         self.era = ""
@@ -116,6 +118,7 @@ class FakeConnection:
     # -- only1mcp_sdk.Connection
 
     def send(self, message: bytes, headers: Mapping[str, str], stream: int) -> None:
+        self.server.headers.append(headers)
         asyncio.get_running_loop().call_soon(self._take, json.loads(message))
 
     def abandon(self, stream: int) -> None: ...

@@ -18,7 +18,7 @@ from only1mcp_kernel.gateway.sinks import NOTHING, AnswerSink, Batch, Sink
 from only1mcp_kernel.protocol import modern
 from only1mcp_kernel.protocol.errors import Refused
 from only1mcp_kernel.protocol.legacy import Hello, read_initialize
-from only1mcp_kernel.protocol.revisions import LEGACY, REVISIONS
+from only1mcp_kernel.protocol.revisions import HEADER_MISMATCH, LEGACY, REVISIONS
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadMessage, Envelope
 from only1mcp_sdk import (
@@ -272,10 +272,20 @@ class Gate:
         if message.method == "subscriptions/listen":
             read_filter(params)
             return serving.listen(caller, message.id, params, sink, on_end)
+        repeated: Mapping[str, str] = NOTHING
+        if message.method == "tools/call" and arrival.headers:
+            repeated = {
+                name: value for name, value in arrival.headers.items() if name.startswith("mcp-param-")
+            }
+            problem = serving.header_problem(caller, params, repeated)
+            if problem is not None:
+                raise Refused(400, HEADER_MISMATCH, f"Header mismatch: {problem}")
 
         def exchange_of(request: ModernRequest) -> Exchange:
             emit: Callable[[Notification], None] = request.emit
-            return modern_exchange(message.method, params, meta, caller, emit)
+            exchange = modern_exchange(message.method, params, meta, caller, emit)
+            exchange.param_headers = repeated
+            return exchange
 
         request = ModernRequest(message.id, sink, exchange_of, on_end)
         request.start(serving.handler(arrival.profile))

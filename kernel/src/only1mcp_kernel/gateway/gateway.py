@@ -26,6 +26,7 @@ from only1mcp_kernel.gateway.sinks import Sink
 from only1mcp_kernel.gateway.task_ids import TaskIds
 from only1mcp_kernel.generation import Generation, Surroundings, open_generation
 from only1mcp_kernel.offers import Offers
+from only1mcp_kernel.protocol import param_headers
 from only1mcp_kernel.protocol.tasks import STATUS
 from only1mcp_kernel.shared import Pool
 from only1mcp_kernel.tasks import Tasks
@@ -43,6 +44,7 @@ from only1mcp_sdk import (
     Members,
     Only1McpError,
 )
+from only1mcp_sdk.members import text
 
 SWEEP_SECONDS = 30.0
 ROTATE_SECONDS = 24 * 3600.0
@@ -186,6 +188,11 @@ class Gateway:
 
     def initialize_result(self, profile: str, revision: str) -> bytes:
         return initialize_result(self._in_force().routers[profile].servers, revision)
+
+    def header_problem(self, caller: Caller, params: Members, repeated: Mapping[str, str]) -> str | None:
+        router = self._in_force().routers.get(caller.profile)
+        plan = router.views.header_plan(text(params.get("name")) or "", caller) if router is not None else ()
+        return param_headers.problem(plan, params.get("arguments"), repeated) if plan else None
 
     def listen(
         self, caller: Caller, id: Json, params: Members, sink: Sink, on_end: Callable[[], None]

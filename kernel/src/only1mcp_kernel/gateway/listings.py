@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from only1mcp_kernel.gateway.catalogue import Catalogue, Memory, Variant, fetch
 from only1mcp_kernel.gateway.endpoint import Endpoint, anchor_caller
 from only1mcp_kernel.gateway.link import Link
+from only1mcp_kernel.protocol import param_headers
+from only1mcp_kernel.protocol.param_headers import Plan, plans_of
 from only1mcp_kernel.tasks import Tasks
-from only1mcp_sdk import Caller, ConnectionLost, EntryKind, Era, Members, Only1McpError
+from only1mcp_sdk import Caller, Capabilities, ConnectionLost, EntryKind, Era, Members, Only1McpError
+from only1mcp_sdk.members import text
 
 ALL_KINDS: tuple[EntryKind, ...] = ("tool", "prompt", "resource", "template")
 
@@ -36,6 +39,11 @@ class Listings:
     ) -> None:
         self.memory = memory
         self.fetched: dict[Variant, Catalogue] = {}
+        self.plans: dict[str, Plan] = {}
+        """The tools that want arguments repeated in header fields, as the server lists them to modern clients."""
+        self.annotated = False
+        """Whether there is any such tool, in whichever era."""
+        self._complaints: set[str] = set()
         self.answered = asyncio.Event()
         """Set once the server has been listed for the first time, or could not be."""
         self._reachable = reachable
@@ -128,7 +136,7 @@ class Listings:
             try:
                 link = await endpoint.lease(caller)
                 self._join(link, caller)
-                catalogue = await fetch(link, caller.capabilities, self._timeout, self._log)
+                catalogue = await self._fetch_over(link, caller.capabilities)
             except (Only1McpError, TimeoutError) as error:
                 self._log.warning(
                     "could not be listed: %s", str(error) or f"took longer than {self._timeout:g} s"
@@ -138,10 +146,40 @@ class Listings:
                 self._changed(ALL_KINDS)
             return
 
+    async def _fetch_over(self, link: Link, capabilities: Capabilities) -> Catalogue:
+        catalogue = await fetch(link, capabilities, self._timeout, self._log)
+        if link.era == "modern" and not link.duplex:
+            tools = catalogue.entries.get("tool", [])
+            catalogue.entries["tool"] = [tool for tool in tools if self._well_annotated(tool)]
+        return catalogue
+
+    def _well_annotated(self, tool: Members) -> bool:
+        """A tool whose annotations for header fields break the rules is not to be shown (specification 2026-07-28)."""
+        try:
+            param_headers.read(tool.get("inputSchema", b""))
+        except param_headers.BadAnnotation as error:
+            complaint = f"the tool {text(tool.get('name'))!r} is left out: {error}"
+            if complaint not in self._complaints:
+                self._complaints.add(complaint)
+                self._log.warning("%s", complaint)
+            return False
+        return True
+
     def _keep(self, variant: Variant, catalogue: Catalogue) -> bool:
         """Whether it is another one than before."""
         known = self.fetched.get(variant)
         self.fetched[variant] = catalogue
+        self.plans, self.annotated = {}, False
+        for (era, _), each in self.fetched.items():
+            plans = plans_of(
+                {
+                    text(tool.get("name")) or "": tool.get("inputSchema", b"")
+                    for tool in each.entries.get("tool", [])
+                }
+            )
+            self.annotated = self.annotated or bool(plans)
+            if era == "modern":
+                self.plans.update(plans)
         self._listed_at.pop(variant, None)
         self._listed_at[variant] = asyncio.get_running_loop().time()
         while len(self._listed_at) > MAX_FETCHED:  # clients declare what they like
@@ -157,6 +195,12 @@ class Listings:
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = self._tasks.spawn(self._refresh(), "list again")
 
+    def again(self, then: Callable[[], None]) -> None:
+        """List the tools again, then call `then`, whatever came of it."""
+        self.outdated(("tool",))
+        if self._refreshing is not None:
+            self._refreshing.add_done_callback(lambda _: then())
+
     async def _refresh(self) -> None:
         while self._stale:
             kinds, self._stale = self._stale, set()
@@ -170,7 +214,7 @@ class Listings:
             self.fetched.pop(variant, None)  # nobody uses it now; listed again when somebody asks
             return
         try:
-            self._keep(variant, await fetch(links[0], links[0].capabilities, self._timeout, self._log))
+            self._keep(variant, await self._fetch_over(links[0], links[0].capabilities))
         except (ConnectionLost, TimeoutError) as error:
             self._log.warning("could not be listed again: %s", str(error) or "too slow")
 

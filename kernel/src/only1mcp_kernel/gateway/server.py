@@ -15,6 +15,7 @@ from only1mcp_kernel.gateway.endpoint import Endpoint, Terms, anchor_caller, own
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.listings import ALL_KINDS, Listings
 from only1mcp_kernel.gateway.loglevels import LogLevels
+from only1mcp_kernel.gateway.mirroring import Mirror
 from only1mcp_kernel.gateway.parking import Parking
 from only1mcp_kernel.gateway.pinning import Pins
 from only1mcp_kernel.gateway.questions import asking_call, calls_in_flight, decline, put
@@ -246,7 +247,10 @@ class Server:
         if exchange.method == "tasks/result" and timeout:  # which waits until the task is done
             timeout = max(timeout, self.tasks.seconds_left(exchange))
         reread = self.tasks.reader(endpoint, link, exchange)
-        Call(self.name, exchange, link, self._parking, timeout, ended, orphaned, reread).start(done)
+        mirror = None
+        if link.era == "modern" and not link.duplex and exchange.method == "tools/call":
+            mirror = Mirror(self.listings, exchange.target, exchange.param_headers)
+        Call(self.name, exchange, link, self._parking, timeout, ended, orphaned, reread, mirror).start(done)
 
     def _unavailable(self, problem: str) -> Failure:
         return Failure.of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from only1mcp_kernel.gateway.listening import Listening
@@ -30,6 +30,9 @@ class Serving(Protocol):
 
     def notified(self, session: Session, message: Envelope, params: Members) -> None:
         """A session says something that servers may have to hear of."""
+
+    def header_problem(self, caller: Caller, params: Members, repeated: Mapping[str, str]) -> str | None:
+        """What is wrong with the `Mcp-Param-*` header fields (names in lower case) of a tool call, if anything."""
 
     def listen(
         self, caller: Caller, id: Json, params: Members, sink: Sink, on_end: Callable[[], None]

@@ -12,11 +12,12 @@ import msgspec
 
 from only1mcp_kernel.config.model import ProfileConfig
 from only1mcp_kernel.gateway import names
-from only1mcp_kernel.gateway.catalogue import LISTS, ListKind
+from only1mcp_kernel.gateway.catalogue import BY_METHOD, LISTS, ListKind
 from only1mcp_kernel.gateway.pages import Listed
 from only1mcp_kernel.gateway.server import Server
 from only1mcp_kernel.gateway.table import Former, Naming, Table, aliased, entries_of
 from only1mcp_kernel.protocol import bridge, caching
+from only1mcp_kernel.protocol.param_headers import Plan, plans_of
 from only1mcp_sdk import Caller, Entry, EntryKind, Era, Members, Transform
 from only1mcp_sdk.members import join, quoted
 
@@ -40,6 +41,7 @@ class Views:
         self._former = former
         self._table: Table | None = None
         self._lists: dict[tuple[Era, str, EntryKind], Listed] = {}
+        self._plans: dict[tuple[Era, str], dict[str, Plan]] = {}
         self.plain = len(servers) == 1 and not profile_transforms and not any(server_transforms.values())
         """One server and nothing that hides or renames: what is unknown here may be known there."""
 
@@ -47,6 +49,7 @@ class Views:
         """Something a server lists has changed."""
         self._table = None
         self._lists.clear()
+        self._plans.clear()
 
     @property
     def table(self) -> Table:
@@ -95,6 +98,16 @@ class Views:
             return own in self.table.hidden
         return any((server, uri) in self.table.hidden for server in self._servers)
 
+    def header_plan(self, name: str, caller: Caller) -> Plan:
+        """Which arguments this caller repeats in header fields when calling this tool, by what it is shown."""
+        owned = self.table.owners["tool"].get(name)
+        if owned is None or not self._servers[owned[0]].listings.annotated:
+            return ()
+        key = (caller.era, caller.capabilities.group)
+        if key not in self._plans:
+            self._merge(BY_METHOD["tools/list"], caller)
+        return self._plans[key].get(name, ())
+
     # -- lists
 
     def listing(self, each: ListKind, caller: Caller) -> Listed:
@@ -137,6 +150,12 @@ class Views:
             ]
         else:
             listed = list(self._naming.finish([aliased(entry, table) for entry in merged]))
+        if each.kind == "tool":
+            if len(self._plans) >= MAX_VIEWS:
+                self._plans.clear()
+            self._plans[caller.era, caller.capabilities.group] = plans_of(
+                {entry.shown: entry.members.get("inputSchema", b"") for entry in listed}
+            )
         items = [join(_shown_members(entry, each)) for entry in listed]
         return Listed(each.member, items, self._beside(each, caller), caller.era)
 

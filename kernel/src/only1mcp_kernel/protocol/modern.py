@@ -110,11 +110,12 @@ def _check_headers(method: str, params: Members, revision: str, headers: Mapping
     if member is None:
         return
     name = text(params.get(member))
-    if name is not None and _decoded(headers.get("mcp-name")) != name:
+    if name is not None and decoded_value(headers.get("mcp-name")) != name:
         raise Refused(400, HEADER_MISMATCH, f"Header mismatch: Mcp-Name must equal params.{member}")
 
 
-def _decoded(value: str | None) -> str | None:
+def decoded_value(value: str | None) -> str | None:
+    """What a header field says, out of the base64 form; None when that is malformed."""
     if value is None or not (value.startswith("=?base64?") and value.endswith("?=")):
         return value
     try:
