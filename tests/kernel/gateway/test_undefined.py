@@ -91,6 +91,16 @@ async def test_a_uri_leads_to_the_server_that_lists_it_or_a_template_it_fits(
         assert refused["error"] == {"code": -32601, "message": "Method not found: resources/directory/read"}
 
 
+async def test_that_only_one_server_has_resources_is_no_lead(tmp_path: Path) -> None:
+    a, b = extended("a"), extended("b")
+    a.lists["resources"] = [{"uri": "x:1", "name": "x"}]
+    b.capabilities = {"tools": {}}
+    async with started(routed(tmp_path, {"skills/*": "b"}, a=a, b=b)) as it:
+        client = await client_of(it, "modern")
+        assert (await sent(client, "modern", "skills/list", {"uri": "skill://1"}))["result"]["by"] == "b"
+        assert (await sent(client, "modern", "skills/list", {"uri": "x:1"}))["result"]["by"] == "a"
+
+
 async def test_what_names_two_things_leads_nowhere(tmp_path: Path) -> None:
     a, b = extended("a", tools=("both",)), extended("b")
     b.lists["prompts"] = [{"name": "both"}]
@@ -204,8 +214,10 @@ async def test_the_only_server_hears_all_that_its_sessions_say(tmp_path: Path) -
         await client.legacy_result("tools/call", {"name": "t"})
         stranger = await client_of(it, "legacy")
         stranger.post({"jsonrpc": "2.0", "method": "notifications/vendor/y"})
+        client.post({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1}})
         client.post({"jsonrpc": "2.0", "method": "notifications/vendor/x"})
         await until(lambda: server.calls("notifications/vendor/x"))
         await asyncio.sleep(0.05)
         assert len(server.calls("notifications/vendor/x")) == 1
         assert not server.calls("notifications/vendor/y")  # it uses no link yet
+        assert not server.calls("notifications/progress")
