@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.scenarios.gateway import Gateway
 from tests.scenarios.raw import Answer, Peer, Refused, opened
 from tests.scenarios.raw_http import HttpPeer
 from tests.scenarios.raw_stdio import StdioPeer
-from tests.scenarios.tools import MADE, NODE_BIN, machine, why_missing
+from tests.scenarios.tools import MADE, NODE_BIN, TINY, machine, why_missing
 
 RELATED = "io.modelcontextprotocol/related-task"
 EXTENSION = "io.modelcontextprotocol/tasks"
@@ -193,3 +194,32 @@ async def test_tasks_of_the_extension(folder: Path) -> None:
             assert "content" in await plain.call("a_slow_compute", {"seconds": 0})
             with pytest.raises(Refused, match="-32021"):
                 await plain.value("tasks/get", {"taskId": ids[0]})
+
+
+@pytest.mark.parametrize("scenario", ["lifecycle", "capability-negotiation", "wire-fields", "request-state-removal",
+                                      "mrtr-input", "request-headers", "dispatch-and-envelope", "required-task-error",
+                                      "mrtr-composition"])  # fmt: skip
+def test_scenarios_of_the_official_suite(scenario: str, jobs: Gateway, tmp_path: Path) -> None:
+    """They are not scored, and that for status notifications skips itself."""
+    suite = NODE_BIN / "conformance"
+    if not suite.exists():
+        pytest.skip("the conformance suite is not installed: run `make scenarios-tools`")
+    command = [str(suite), "server", "--url", jobs.url, "--scenario", f"tasks-{scenario}", "--force"]
+    command += ["--spec-version", "2026-07-28", "-o", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=machine(), timeout=60, check=False)
+    files = list(tmp_path.glob("*/checks.json"))
+    assert files, done.stdout + done.stderr
+    checks = [check for file in files for check in json.loads(file.read_text())]
+    assert len(checks) > 1
+    assert [check for check in checks if check["status"] not in ("SUCCESS", "INFO")] == []
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway in front of the server of tasks and another one."""
+    servers = {
+        "jobs": {"command": sys.executable, "args": ["-S", "-I", str(JOBS)]},
+        "tiny": {"command": sys.executable, "args": ["-S", "-I", str(TINY), "tiny"]},
+    }
+    with Gateway(tmp_path_factory.mktemp("jobs"), {"servers": servers}) as gateway:
+        yield gateway.start()

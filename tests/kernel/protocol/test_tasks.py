@@ -39,6 +39,8 @@ def test_who_declares_the_extension() -> None:
 def test_what_stays_behind_in_the_other_era() -> None:
     plain = read_client(b'{"sampling":{"x": 1}}')
     assert tasks.without(plain) is plain
+    odd = read_client(encode({"tasks": 1, "extensions": tasks.EXTENSION}))
+    assert read(tasks.without(odd).raw) == {"extensions": tasks.EXTENSION}
     both: dict[str, Any] = {"tasks": {}, "sampling": {}, "extensions": {"a/b": {}, tasks.EXTENSION: {}}}
     left = tasks.without(read_client(encode(both)))
     assert read(left.raw) == {"sampling": {}, "extensions": {"a/b": {}}}
@@ -63,6 +65,9 @@ def test_how_long_a_task_is_kept(ttl: Any, seconds: float) -> None:
         raw = tasks.task(encode({"taskId": "a", name: ttl}), shown)
         assert read(raw) == {"taskId": f"a/{seconds:g}", name: ttl}
     assert read(tasks.task(b'{"taskId":"a"}', shown)) == {"taskId": "a/inf"}
+    for huge in (b"1e999", b"9" * 500):
+        raw = b'{"taskId":"a","ttl":' + huge + b"}"
+        assert tasks.task(raw, shown) == raw.replace(b'"a"', b'"a/inf"')
 
 
 def test_a_created_task() -> None:

@@ -22,6 +22,7 @@ from only1mcp_sdk import Capabilities, Era, Failure, Json, Members
 from only1mcp_sdk.members import array, encode, items, join, quoted, split, text
 
 EXTENSION = "io.modelcontextprotocol/tasks"
+_EXTENSION = EXTENSION.encode()
 RELATED = "io.modelcontextprotocol/related-task"
 RELATED_BYTES = RELATED.encode()
 """What a message that mentions a task contains; cheaper to look for than to take it apart."""
@@ -36,6 +37,7 @@ Show = Callable[[str, float], str]
 """From a task's id on one side to its id on the other. Also told how many seconds the task is kept: `inf` where that is
 unlimited or unknown, 0 where the task is only mentioned."""
 
+_look = msgspec.json.Decoder(float_hook=str).decode  # nobody reads the numbers, and a string takes any
 _NEEDED: dict[str, Any] = {"extensions": {EXTENSION: {}}}
 UNDECLARED = Failure.of(
     MISSING_CAPABILITY,
@@ -50,24 +52,28 @@ TAKING_TASKS = Capabilities(encode(_NEEDED))
 # -- who declares what
 
 
-@lru_cache(1024)
 def declared_by(capabilities: Capabilities) -> bool:
     """Whether a client declares the extension."""
-    if EXTENSION.encode() not in capabilities.raw:
-        return False
-    extensions = msgspec.json.decode(capabilities.raw).get("extensions")
+    return _EXTENSION in capabilities.raw and _declared_in(capabilities.raw)
+
+
+@lru_cache(1024)
+def _declared_in(raw: Json) -> bool:
+    extensions = _look(raw).get("extensions")
     return isinstance(extensions, dict) and isinstance(extensions.get(EXTENSION), dict)
 
 
-@lru_cache(1024)
 def without(capabilities: Capabilities) -> Capabilities:
     """What a client declares to a server of the other era: neither kind of tasks."""
-    if b"tasks" not in capabilities.raw:
-        return capabilities
-    declared = split(capabilities.raw)
+    return _without(capabilities.raw) if b"tasks" in capabilities.raw else capabilities
+
+
+@lru_cache(1024)
+def _without(raw: Json) -> Capabilities:
+    declared = split(raw)
     declared.pop("tasks", None)
     extensions = declared.get("extensions", b"")
-    if EXTENSION.encode() in extensions:
+    if _EXTENSION in extensions and extensions[:1] == b"{":
         declared["extensions"] = join(
             {name: value for name, value in split(extensions).items() if name != EXTENSION}
         )
@@ -117,9 +123,10 @@ def _task(members: Members, show: Show) -> Members:
 
 
 def _seconds(members: Members) -> float:
-    ttl = members.get("ttl", members.get("ttlMs", b"null"))
-    value = msgspec.json.decode(ttl)
-    return value / 1000 if isinstance(value, int | float) and not isinstance(value, bool) else inf
+    try:
+        return float(members.get("ttl", members.get("ttlMs", b"null"))) / 1000
+    except ValueError:
+        return inf  # null, or no number
 
 
 def created(raw: Json, era: Era, show: Show) -> Json:
