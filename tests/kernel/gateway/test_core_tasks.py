@@ -166,6 +166,25 @@ async def test_questions_of_a_task_go_to_whoever_waits_for_its_result(tmp_path: 
         assert (await waiting.done())["result"]["_meta"] == related(id)
 
 
+async def test_a_question_outlives_the_request_it_was_put_on(tmp_path: Path) -> None:
+    server = CoreTasks()
+    async with world(tmp_path, one=server) as it:
+        client = await legacy(it, capabilities=SDK_CAPS)
+        stream = client.stream()[0]
+        id = await make(client)
+        waiting = client.legacy("tasks/result", {"taskId": id}, id="result")
+        await until(lambda: server.calls("tasks/result"))
+        answer = server.connection().ask("elicitation/create", {"_meta": related("task-1")})
+        await waiting.until_sent("elicitation/create")
+        client.post(
+            {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "result"}}
+        )
+        again = await stream.until_sent("elicitation/create")
+        assert again["params"]["_meta"] == related(id)
+        client.answer(again, {"action": "accept", "_meta": related(id)})
+        assert (await answer)["result"] == {"action": "accept", "_meta": related("task-1")}
+
+
 async def test_questions_of_a_task_nobody_waits_for_go_to_its_session(tmp_path: Path) -> None:
     server = CoreTasks()
     async with world(tmp_path, one=server) as it:

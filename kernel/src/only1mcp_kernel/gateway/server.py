@@ -238,7 +238,9 @@ class Server:
         def orphaned(id: Json, question: Question) -> None:
             # It was asked while this principal's calls alone were in flight: those may have been meant.
             others = calls_in_flight(link)
-            if others and {call.principal for call in others} == {exchange.caller.principal.id}:
+            mine = others and {call.principal for call in others} == {exchange.caller.principal.id}
+            # A task goes on without the request that waited for it, if it was the client who gave that up.
+            if mine or (call.exchange.cancelled and self.tasks.behind(link, question) is not None):
                 self.asked(link, id, question, None)
             else:
                 decline(link, id, question)
@@ -250,7 +252,8 @@ class Server:
         mirror = None
         if link.era == "modern" and not link.duplex and exchange.method == "tools/call":
             mirror = Mirror(self.listings, exchange.target, exchange.param_headers)
-        Call(self.name, exchange, link, self._parking, timeout, ended, orphaned, reread, mirror).start(done)
+        call = Call(self.name, exchange, link, self._parking, timeout, ended, orphaned, reread, mirror)
+        call.start(done)
 
     def _unavailable(self, problem: str) -> Failure:
         return Failure.of(
