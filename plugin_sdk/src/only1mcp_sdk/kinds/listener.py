@@ -33,9 +33,9 @@ class Posting(Protocol):
     """An HTTP request at work."""
 
     def waiting(self) -> None:
-        """The answer takes long, and the listener is about to turn it into an event stream, to keep the connection
-        open with comments. What the gate sends within this call comes first. Called at most once, and not after
-        `Answer.send`."""
+        """The answer does not come at once. The gate may begin an event stream now, by which the client can come back
+        when it loses the connection; if it does not, the listener makes it one later, to keep the connection open
+        with comments. Called at most once, and not after `Answer.send`."""
 
     def disconnected(self) -> None:
         """The client closed before `Answer.finish`. What that means is the protocol's to know."""

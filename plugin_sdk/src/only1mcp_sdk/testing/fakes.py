@@ -101,6 +101,7 @@ class RecordingInbox:
 
     def __init__(self) -> None:
         self.messages: list[tuple[bytes, int | None]] = []
+        self.pauses: list[int] = []
         self.endings: list[tuple[int, str]] = []
         self.closings: list[str] = []
         self._arrived = asyncio.Event()
@@ -110,7 +111,8 @@ class RecordingInbox:
         self._arrived.set()
 
     def paused(self, stream: int) -> None:
-        """Nobody waits here."""
+        self.pauses.append(stream)
+        self._arrived.set()
 
     def ended(self, stream: int, problem: str) -> None:
         self.endings.append((stream, problem))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, TypeAlias
 
 from only1mcp_sdk import Answer, Arrival, Gate, Listener, offer
@@ -30,10 +31,13 @@ class ScriptedPosting:
     def __init__(self) -> None:
         self.left = 0
         self.waited = 0
+        self.on_waiting: Callable[[], None] | None = None
         self.gone = asyncio.Event()
 
     def waiting(self) -> None:
         self.waited += 1
+        if self.on_waiting is not None:
+            self.on_waiting()
 
     def disconnected(self) -> None:
         self.left += 1
@@ -46,6 +50,7 @@ class ScriptedGate(FakeGate):
     def __init__(self, script: Script = lambda answer: answer.finish(b'{"ok":1}')) -> None:
         super().__init__()
         self.script = script
+        self.on_waiting: Script | None = None
         self.answers: list[Answer] = []
         self.postings: list[ScriptedPosting] = []
         self.asked = asyncio.Event()
@@ -57,7 +62,10 @@ class ScriptedGate(FakeGate):
     def stream(self, arrival: Arrival, answer: Answer) -> Any:
         self.arrivals.append(arrival)
         self.answers.append(answer)
-        self.postings.append(ScriptedPosting())
+        posting = ScriptedPosting()
+        self.postings.append(posting)
+        if self.on_waiting is not None:
+            posting.on_waiting = partial(self.on_waiting, answer)
         self.asked.set()
         self.script(answer)
         return self.postings[-1]

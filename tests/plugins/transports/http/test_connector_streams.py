@@ -154,6 +154,7 @@ async def test_a_stream_is_resumed_where_it_broke(torn: bool) -> None:
         assert first.headers["MCP-Protocol-Version"] == "2025-11-25"
         assert "Content-Type" not in first.headers
         assert second.headers["Last-Event-ID"] == "ä"
+        assert line.inbox.pauses == ([] if torn else [1])
 
 
 async def test_the_server_says_when_to_resume() -> None:

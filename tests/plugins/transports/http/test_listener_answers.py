@@ -8,6 +8,7 @@ import json
 import pytest
 
 from only1mcp_sdk import Answer
+from only1mcp_transports.http import listener as listener_module
 from only1mcp_transports.http.answer import sse_event
 from tests.plugins.transports.http.listening import (
     GET,
@@ -27,7 +28,7 @@ from tests.plugins.transports.http.listening import (
     [
         (b"{}", "", b"data: {}\n\n"),
         (b"{}", "7", b"id: 7\ndata: {}\n\n"),
-        (b"", "7", b"id: 7\ndata: \n\n"),
+        (b"", "7", b"id: 7\nretry: 1000\ndata: \n\n"),
         (b'{\n"a":\r1,\r\n"b":2}', "", b'data: {\ndata: "a":\ndata: 1,\ndata: "b":2}\n\n'),
         (b"{}\n", "", b"data: {}\ndata: \n\n"),
     ],
@@ -77,7 +78,7 @@ async def test_a_stream() -> None:
         assert reply.headers["content-type"] == "text/event-stream"
         assert reply.headers["cache-control"] == "no-cache"
         assert reply.headers["x-accel-buffering"] == "no"
-        assert await reply.chunk() == b'id: 1\ndata: \n\nid: 2\ndata: {"n":1}\n\n'
+        assert await reply.chunk() == b'id: 1\nretry: 1000\ndata: \n\nid: 2\ndata: {"n":1}\n\n'
         gate.answers[0].finish(b'{"last":1}', 400)
         assert await reply.body() == b'data: {"last":1}\n\n'
         gate.answers[0].finish(b"again")
@@ -109,6 +110,33 @@ async def test_signs_of_life_while_a_post_waits() -> None:
         assert await reply.chunk() == b": keep-alive\n\n"
         gate.answers[0].finish(b'{"late":1}', 404)
         assert (await reply.body()).endswith(b'data: {"late":1}\n\n')
+
+
+async def test_an_answer_that_takes_its_time_may_begin_as_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener_module, "PROMPT", 0.05)
+    gate = ScriptedGate(silent)
+    gate.on_waiting = lambda answer: answer.send(b"", "1")
+    async with listening(gate) as listener, client(listener) as it:
+        it.send(post())
+        reply = await it.reply()
+        assert await reply.chunk() == b"id: 1\nretry: 1000\ndata: \n\n"
+        gate.answers[0].send(b"{}", "2")
+        gate.answers[0].finish()
+        assert await reply.body() == b"id: 2\ndata: {}\n\n"
+    assert gate.postings[0].waited == 1
+
+
+async def test_an_answer_may_take_its_time_and_be_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener_module, "PROMPT", 0.02)
+    gate = ScriptedGate(silent)
+    async with listening(gate) as listener, client(listener) as it:
+        it.send(post())
+        await gate.asked.wait()
+        await asyncio.sleep(0.1)
+        gate.answers[0].finish(b"{}")
+        reply = await it.reply()
+        assert (reply.headers["content-type"], await reply.body()) == ("application/json", b"{}")
+    assert gate.postings[0].waited == 1
 
 
 async def test_a_get() -> None:

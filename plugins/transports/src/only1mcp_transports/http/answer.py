@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from only1mcp_sdk import Posting
 
 KEEP_ALIVE = b": keep-alive\n\n"
+RETRY = b"retry: 1000\n"
+"""When a client that lost the stream is to come back, in milliseconds; said where a stream begins."""
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _NOTHING: Mapping[str, str] = {}
@@ -82,10 +84,13 @@ class PendingAnswer:
             self.posting.disconnected()
         self._wake()
 
+    def take_time(self) -> None:
+        """It does not come at once: the gate may say something first, such as how to come back for it."""
+        if self.posting is not None:
+            self.posting.waiting()
+
     def keep_alive(self) -> None:
         """Make it an event stream, with a sign of life."""
-        if not self.streaming and self.posting is not None:
-            self.posting.waiting()
         self.streaming = True
         self._put(KEEP_ALIVE)
 
@@ -135,6 +140,8 @@ def sse_event(message: bytes, event: str = "") -> bytes:
     """One event of an event stream (HTML standard, section 9.2). Line ends within the message, of whatever kind,
     become further `data` fields; between JSON tokens any of them is the same white space."""
     head = f"id: {event}\n".encode() if event else b""
+    if not message:
+        head += RETRY
     if b"\n" in message or b"\r" in message:
         message = b"\ndata: ".join(_LINE_END.split(message))
     return b"%sdata: %s\n\n" % (head, message)

@@ -118,6 +118,10 @@ class HttpConnection:
         if not self._over:
             self._inbox.received(message, stream)
 
+    def paused(self, stream: int) -> None:
+        if not self._over:
+            self._inbox.paused(stream)
+
     @asynccontextmanager
     async def request(
         self, method: str, headers: Mapping[str, str], body: bytes | None = None, last_id: bytes = b""

@@ -15,6 +15,8 @@ from only1mcp_transports.http.checks import Refused
 from only1mcp_transports.http.config import ListenerConfig
 from only1mcp_transports.http.server import BoundServer, Route, open_server
 
+PROMPT = 1.0
+"""Seconds within which an answer comes at once; one that takes longer may begin as a stream."""
 BODY_SECONDS = 60.0
 """How long a client may take to send a request's body."""
 _WILDCARDS = ("0.0.0.0", "::")
@@ -99,6 +101,10 @@ class HttpListener:
             except Exception as error:
                 raise self._fault(request) from error
             if not (answer.finished or answer.streaming):
+                await answer.wait(min(PROMPT, self._config.keepalive))
+            if not (answer.finished or answer.streaming or answer.gone):
+                answer.take_time()
+            if not (answer.finished or answer.streaming or answer.gone):
                 await answer.wait(self._config.keepalive)
             if not answer.streaming:
                 if answer.finished:

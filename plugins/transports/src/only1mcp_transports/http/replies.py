@@ -109,6 +109,8 @@ class Reply:
 
     async def _resume(self, events: Events, problem: str) -> str:
         attempts = 0
+        if not self._answered and not problem and events.last_id and self._connection.has_session:
+            self._connection.paused(self._stream)
         while not self._answered:
             if not events.last_id or not self._connection.has_session:
                 return problem
