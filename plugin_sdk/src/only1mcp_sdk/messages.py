@@ -108,6 +108,9 @@ class Question(Struct, frozen=True):
 
     method: str
     params: Json = b""
+    progressed: Callable[[Members], None] | None = None
+    """Tells the server how far the client is, where it asked for that: with the params of the client's
+    `notifications/progress`."""
 
 
 class InputRequired(Struct, frozen=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from only1mcp_kernel.gateway import questions
-from tests.kernel.gateway.servers import FakeServer, RpcError
+from tests.kernel.gateway.servers import FakeServer, Json, RpcError
 from tests.kernel.gateway.world import SDK_CAPS, HttpClient, Recorder, World, until, world
 
 ASK = {"message": "?", "requestedSchema": {}}
@@ -98,3 +98,37 @@ async def test_cancelling_a_request_cancels_its_question_on_its_own_stream(tmp_p
         assert answer.last is None
         assert not [each for each in elsewhere.sent if each["method"] == "notifications/cancelled"]
         await until(lambda: server.connections[-1].cancelled)
+
+
+@pytest.mark.parametrize("within", [True, False])
+async def test_a_server_hears_how_far_the_client_is(tmp_path: Path, within: bool) -> None:
+    server = FakeServer("legacy", tools=[{"name": "t"}])
+    asked = {**ASK, "_meta": {"progressToken": "mine", "k": 1}}
+
+    async def ask() -> Json:
+        await server.open_connections()[-1].ask("elicitation/create", asked)
+        return {"content": []}
+
+    if within:
+        server.methods["tools/call"] = lambda connection, params: ask()
+    async with world(tmp_path, one=server) as it:
+        client = it.http(capabilities=SDK_CAPS)
+        await client.initialize()
+        stream, _ = client.stream()
+        answer = client.legacy("tools/call", {"name": "t"})
+        if not within:
+            await answer.done()
+            server.open_connections()[-1].ask("elicitation/create", asked)
+        question = await (answer if within else stream).until_sent("elicitation/create")
+        meta = question["params"]["_meta"]
+        assert meta["k"] == 1
+        assert meta["progressToken"] != "mine"
+        progress = {"progressToken": meta["progressToken"], "progress": 0.5, "x": [1]}
+        client.post({"jsonrpc": "2.0", "method": "notifications/progress", "params": progress})
+        await until(lambda: server.calls("notifications/progress"))
+        (heard,) = server.calls("notifications/progress")
+        assert heard["params"] == {"progressToken": "mine", "progress": 0.5, "x": [1]}
+        client.answer(question, {"action": "decline"})
+        client.post({"jsonrpc": "2.0", "method": "notifications/progress", "params": progress})
+        await asyncio.sleep(0.05)
+        assert len(server.calls("notifications/progress")) == 1

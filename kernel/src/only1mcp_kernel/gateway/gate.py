@@ -231,6 +231,8 @@ class Gate:
     def _session_notified(self, session: Session, message: Envelope, params: Members) -> None:
         if message.method == "notifications/cancelled":
             session.cancel(params.get("requestId"), "the client cancelled")
+        elif message.method == "notifications/progress":
+            session.progressed(params)
         else:
             self._serving.notified(session, message, params)
 

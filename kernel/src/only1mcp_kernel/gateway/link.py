@@ -19,7 +19,7 @@ from only1mcp_kernel.protocol.upstream import Dialect, LegacyDialect
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadAnswer, BadMessage, Envelope
 from only1mcp_sdk import Capabilities, Connection, Connector, Era, Json, Members, Question
-from only1mcp_sdk.members import encode, split, text
+from only1mcp_sdk.members import encode, join, split, text
 
 if TYPE_CHECKING:
     from only1mcp_kernel.gateway.watching import Watch
@@ -246,7 +246,7 @@ class Link:
                 self._complain(f"sent {message.method} with bad params: {error}")
                 return
             if message.id:
-                self._question(message, stream)
+                self._question(message, params, stream)
             else:
                 self._notification(message, params, stream)
             return
@@ -259,13 +259,26 @@ class Link:
         else:
             self.given_up.pop(id, None)
 
-    def _question(self, message: Envelope, stream: int | None) -> None:
+    def _question(self, message: Envelope, params: Members, stream: int | None) -> None:
         if message.method == "ping":
             self.reply(message.id, result=b"{}")
             return
         if message.method == "roots/list":
             self._roots_questions.add(message.id)
-        self._host.link_asked(self, message.id, Question(message.method, message.params), stream)
+        question = Question(message.method, message.params, self._progressed(params))
+        self._host.link_asked(self, message.id, question, stream)
+
+    def _progressed(self, params: Members) -> Callable[[Members], None] | None:
+        """How the server hears of a client's progress with its question, where it wants to."""
+        if b'"progressToken"' not in params.get("_meta", b""):
+            return None
+        try:
+            token = split(params["_meta"]).get("progressToken")
+        except ValueError:
+            return None
+        if token is None:
+            return None
+        return lambda told: self.notify("notifications/progress", join({**told, "progressToken": token}))
 
     def _notification(self, message: Envelope, params: Members, stream: int | None) -> None:
         if message.method == "notifications/cancelled":

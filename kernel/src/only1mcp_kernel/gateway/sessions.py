@@ -18,8 +18,8 @@ from only1mcp_kernel.protocol.legacy import Hello
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_kernel.wire.seal import BadSeal, KeyRing
-from only1mcp_sdk import Answer, Caller, Failure, Json, Principal, Question
-from only1mcp_sdk.members import encode
+from only1mcp_sdk import Answer, Caller, Failure, Json, Members, Principal, Question
+from only1mcp_sdk.members import encode, join, split
 
 if TYPE_CHECKING:
     from only1mcp_kernel.gateway.requests import LegacyRequest
@@ -69,6 +69,8 @@ class Session:
         self._held: deque[bytes] = deque(maxlen=HELD_MESSAGES)
         self._ids = itertools.count(1)
         self._questions: dict[bytes, Reply] = {}
+        self._progress: dict[bytes, Callable[[Members], None]] = {}
+        """The questions whose server wants to hear how far the client is."""
 
     # -- to the client
 
@@ -88,7 +90,11 @@ class Session:
         """Put a question to the client, on a request's own stream or on an open one. Returns the id it was given."""
         id = b"%d" % next(self._ids)
         self._questions[id] = reply
-        self._tell_on(sink, wire.request(id, question.method, question.params))
+        params = question.params
+        if question.progressed is not None:
+            self._progress[id] = question.progressed
+            params = _with_token(params, id)
+        self._tell_on(sink, wire.request(id, question.method, params))
         return id
 
     def _tell_on(self, sink: Sink | None, message: bytes) -> None:
@@ -110,6 +116,7 @@ class Session:
 
     def withdraw(self, id: bytes, sink: Sink | None = None) -> None:
         """The answer to a question of ours is no longer wanted."""
+        self._progress.pop(id, None)
         if self._questions.pop(id, None) is not None:
             params = encode({"requestId": int(id)})
             self._tell_on(sink, wire.notification("notifications/cancelled", params))
@@ -156,9 +163,16 @@ class Session:
 
     def answered(self, message: Envelope) -> None:
         """The client answers a question; what nobody asked is ignored."""
+        self._progress.pop(bytes(message.id), None)
         reply = self._questions.pop(bytes(message.id), None)
         if reply is not None:
             reply(bytes(message.result), bytes(message.error))
+
+    def progressed(self, params: Members) -> None:
+        """The client tells how far it is with a question."""
+        tell = self._progress.get(bytes(params.get("progressToken", b"")))
+        if tell is not None:
+            tell(params)
 
     def cancel(self, id: Json | None, reason: str) -> None:
         request = self.requests.get(bytes(id)) if id is not None else None
@@ -175,6 +189,12 @@ class Session:
         questions, self._questions = self._questions, {}
         for reply in questions.values():
             reply(b"", GONE.raw)
+
+
+def _with_token(params: Json, token: bytes) -> Json:
+    """The params of a question with a progress token of ours: those of two servers may be the same."""
+    members = split(params)
+    return join({**members, "_meta": join({**split(members["_meta"]), "progressToken": token})})
 
 
 class Sessions:
