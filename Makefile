@@ -43,7 +43,7 @@ scenarios-tools: $(READY) ## the servers and clients that the scenarios use, int
 
 conformance: $(READY) ## the official suite, directly and through the gateway; writes docs/conformance.md
 	@tests/conformance/setup.sh $(BIN)
-	$(BIN)/python -m tests.conformance $(if $(LEG),--leg $(LEG)) $(if $(SCENARIO),--scenario $(SCENARIO))
+	$(BIN)/python -m tests.conformance $(LEGS:%=--leg %) $(if $(SCENARIO),--scenario $(SCENARIO))
 
 bench: $(READY) ## what the gateway adds to a call, in microseconds
 	@tests/scenarios/setup.sh $(BIN) wrk

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.conformance.legs import (
@@ -13,70 +15,93 @@ from tests.conformance.legs import (
     SERVER_LEGS,
     run_client_leg,
     run_server_leg,
+    run_tasks_leg,
 )
-from tests.conformance.report import Run, differences, passed, table
+from tests.conformance.processes import sdk_version
+from tests.conformance.report import Run, differences, passed, shortfall, table
+from tests.conformance.suite import Results, version
 from tests.scenarios.tools import ROOT
 
-SUITE_VERSION = "0.2.0-alpha.12"
-SDK_VERSION = "2.3.0"
 PAGE = ROOT / "docs" / "conformance.md"
-CLIENTS = ("client", "client-" + DIRECT)
+TASKS, CLIENT, THROUGH = "tasks", "client", "through"
+LEGS = [*(leg.name for leg in SERVER_LEGS), TASKS, CLIENT]
 
 
 def main() -> int:
-    names = [leg.name for leg in SERVER_LEGS] + [CLIENTS[0]]
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
-    parser.add_argument("--leg", action="append", choices=names, help="run only this leg; repeatable")
+    parser.add_argument("--leg", action="append", choices=LEGS, help="run only this leg; repeatable")
     parser.add_argument("--scenario", default="", help="run only this scenario")
     parser.add_argument("--keep", type=Path, help="keep what the suite writes in this folder")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stops what was started, as ^C does
     with tempfile.TemporaryDirectory() as temporary:
-        return run(given.leg or names, given.scenario, given.keep or Path(temporary), names)
+        return run(given.leg or LEGS, given.scenario, given.keep or Path(temporary))
 
 
-def run(wanted: list[str], scenario: str, folder: Path, names: list[str]) -> int:
+def run(wanted: list[str], scenario: str, folder: Path) -> int:
     problems: list[str] = []
-    servers: Run = {}
-    for leg in SERVER_LEGS:
-        if leg.name not in wanted and leg.name != DIRECT:
-            continue
-        if leg.name == DIRECT and wanted == [CLIENTS[0]]:
-            continue
-        found = servers[leg.name] = run_server_leg(leg, folder / leg.name, scenario)
-        for revision, least in leg.least.items():
-            count = passed(found[revision])
-            print(f"{leg.name}: {revision}: {count} of {least} required scenarios passed", flush=True)
-            if count < least and not scenario:
-                problems.append(f"{leg.name}: {revision}: {count} of {least}")
-            failed = [name for name, each in found[revision].items() if not each.passed and each.scored]
-            print(*(f"    - {name}" for name in failed), sep="\n", end="\n" if failed else "")
-        if leg.like_direct:
-            problems += [f"{leg.name}: {each}" for each in differences(servers[DIRECT], found)]
-    clients = run_clients(wanted, scenario, folder, problems)
-    for problem in problems:
-        print(f"PROBLEM {problem}")
-    if wanted == names and not scenario and not problems:
-        PAGE.write_text(table(servers, clients, SUITE_VERSION, SDK_VERSION))
+    servers = run_servers(wanted, scenario, folder, problems)
+    tasks = run_tasks(scenario, folder, problems) if TASKS in wanted else {}
+    clients = run_clients(scenario, folder, problems) if CLIENT in wanted else {}
+    print("\n" + "\n".join(problems or ["nothing comes out otherwise through the gateway"]))
+    if wanted == LEGS and not scenario and not problems:
+        PAGE.write_text(table(servers, tasks, clients, version(), sdk_version()))
         print(f"written: {PAGE.relative_to(ROOT)}")
-    print("conformance: " + ("FAILED" if problems else "all as directly"))
     return 1 if problems else 0
 
 
-def run_clients(wanted: list[str], scenario: str, folder: Path, problems: list[str]) -> Run:
-    if CLIENTS[0] not in wanted:
-        return {}
+def run_servers(wanted: list[str], scenario: str, folder: Path, problems: list[str]) -> Run:
+    servers: Run = {}
+    compared = any(leg.like_direct and leg.name in wanted for leg in SERVER_LEGS)
+    for leg in SERVER_LEGS:
+        if leg.name not in wanted and not (leg.name == DIRECT and compared):
+            continue
+        found = servers[leg.name] = run_server_leg(leg, folder / leg.name, scenario)
+        for revision in leg.least:
+            show(f"{leg.name}: {revision}", found[revision])
+        if not scenario:
+            problems += shortfall(leg.name, found, leg.least)
+        if leg.like_direct:
+            problems += [f"{leg.name}: {each}" for each in differences(servers[DIRECT], found)]
+    return servers
+
+
+def run_tasks(scenario: str, folder: Path, problems: list[str]) -> Results:
+    tasks = run_tasks_leg(folder / TASKS, scenario)
+    show(TASKS, tasks)
+    problems += [f"{TASKS}: {name}" for name, outcome in tasks.items() if not outcome.passed]
+    return tasks
+
+
+def run_clients(scenario: str, folder: Path, problems: list[str]) -> Run:
     clients: Run = {
-        DIRECT: run_client_leg(True, folder / CLIENTS[1], scenario),
-        "through": run_client_leg(False, folder / CLIENTS[0], scenario),
+        DIRECT: run_client_leg(True, folder / f"{CLIENT}-{DIRECT}", scenario),
+        THROUGH: run_client_leg(False, folder / CLIENT, scenario),
     }
     for name, found in clients.items():
-        for revision, scenarios in CLIENT_SCENARIOS.items():
-            count = sum(outcome.passed for outcome in found[revision].values())
-            print(f"client {name}: {revision}: {count} of {len(scenarios)} scenarios passed", flush=True)
-            if count < len(scenarios) and not scenario:
-                problems.append(f"client {name}: {revision}: {count} of {len(scenarios)}")
-    problems += [f"client: {each}" for each in differences(clients[DIRECT], clients["through"])]
+        for revision, results in found.items():
+            show(f"{CLIENT} {name}: {revision}", results)
+    if not scenario:
+        least: Mapping[str, int] = {revision: len(each) for revision, each in CLIENT_SCENARIOS.items()}
+        problems += [
+            f"{CLIENT} {DIRECT}: {revision}: {passed(clients[DIRECT][revision])} of {count}"
+            for revision, count in least.items()
+            if passed(clients[DIRECT][revision]) < count
+        ]
+    problems += [f"{CLIENT}: {each}" for each in differences(clients[DIRECT], clients[THROUGH])]
     return clients
+
+
+def show(leg: str, results: Results) -> None:
+    if not results:
+        return
+    required = [outcome for outcome in results.values() if outcome.scored]
+    print(f"{leg}: {passed(results)} of {len(required)} required scenarios passed", flush=True)
+    for name, outcome in results.items():
+        if outcome.scored and not outcome.passed:
+            print(
+                f"    - {name}: {', '.join(check for check, status in outcome.checks if status == 'FAILURE')}"
+            )
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,8 +19,15 @@ PYTHON = CONFORMANCE / "venv" / "bin" / "python"
 EVERYTHING = Path(__file__).parent / "fixtures" / "everything.py"
 CLIENT = CONFORMANCE / "source" / ".github" / "actions" / "conformance" / "client.py"
 
+JOBS = ROOT / "tests" / "scenarios" / "servers" / "jobs.py"
+
 SECOND = {"command": str(MADE / "tools" / "bin" / "mcp-server-time")}
 """Another server beside the one that is looked at."""
+
+
+def sdk_version() -> str:
+    """That of the reference server."""
+    return (CONFORMANCE / "made").read_text()
 
 
 @contextmanager
@@ -63,6 +71,11 @@ def _wait(port: int, process: subprocess.Popen[bytes], seconds: float = 30) -> N
 def over_stdio() -> dict[str, Any]:
     """The reference server as the configuration of a child process."""
     return {"command": str(PYTHON), "args": [str(EVERYTHING), "stdio"]}
+
+
+def jobs() -> dict[str, Any]:
+    """A server whose tools make tasks, as the configuration of a child process."""
+    return {"command": sys.executable, "args": ["-I", "-S", str(JOBS)]}
 
 
 @contextmanager

@@ -6,6 +6,7 @@ against that.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import uuid
@@ -16,6 +17,7 @@ from tests.conformance.processes import gateway
 
 def main() -> int:
     folder, *client, url = sys.argv[1:]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the suite's time is up: stop the gateway, too
     with gateway({"suite": {"url": url}}, Path(folder) / uuid.uuid4().hex) as front:
         return subprocess.run([*client, front], check=False).returncode
 
