@@ -48,6 +48,99 @@ async def test_a_url_to_visit_is_a_question_in_the_modern_era(tmp_path: Path) ->
         visited = False
         last = await legacy.legacy("tools/call", {"name": "echo"}).done()
         assert last["error"]["code"] == -32042
+        for action in ("decline", "cancel"):
+            retry = {"name": "echo", "inputResponses": {key: {"action": action}}}
+            refused = await client.modern_result("tools/call", retry)
+            assert refused["isError"] is True
+            assert refused["resultType"] == "complete"
+        bare = it.http(capabilities={"elicitation": {}})
+        answer = bare.modern("tools/call", {"name": "echo"})
+        error = (await answer.done())["error"]
+        assert (error["code"], answer.status) == (-32021, 400)
+        assert error["data"] == {"requiredCapabilities": {"elicitation": {"url": {}}}}
+
+
+async def test_a_modern_client_never_sees_a_code_of_the_legacy_era(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[ECHO])
+
+    def call(connection: FakeConnection, params: Json) -> Any:
+        raise RpcError(-32042, "visit", {"elicitations": "none"})
+
+    server.methods["tools/call"] = call
+    async with world(tmp_path, one=server) as it:
+        client = it.http(capabilities={"elicitation": {"url": {}}})
+        assert (await client.modern("tools/call", {"name": "echo"}).done())["error"]["code"] == -32603
+
+
+async def test_a_state_that_a_legacy_server_cannot_have_given_runs_nothing(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[ECHO])
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        answer = it.http().modern("tools/call", {"name": "echo", "requestState": "made up"})
+        assert (await answer.done())["error"]["code"] == -32602
+        assert answer.status == 400
+        assert not server.calls("tools/call")
+
+
+async def test_only_the_session_that_was_asked_hears_that_a_visit_is_complete(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[ECHO])
+    visit = {"mode": "url", "elicitationId": "e1", "url": "https://x", "message": "go"}
+
+    async def call(connection: FakeConnection, params: Json) -> Any:
+        if params.get("arguments") == {"required": True}:
+            raise RpcError(-32042, "visit", {"elicitations": [{**visit, "elicitationId": "e2"}]})
+        await connection.ask("elicitation/create", visit)
+        return {"content": []}
+
+    server.methods["tools/call"] = call
+    async with world(tmp_path, one=server) as it:
+        asked, other = (it.http(capabilities={"elicitation": {"url": {}}}) for _ in range(2))
+        streams = []
+        for client in (asked, other):
+            await client.initialize()
+            streams.append(client.stream()[0])
+        await other.legacy("tools/list").done()
+        answer = asked.legacy("tools/call", {"name": "echo"})
+        question = await answer.until_sent("elicitation/create")
+        assert question["params"] == visit
+        asked.answer(question, {"action": "accept"})
+        await answer.done()
+        await asked.legacy("tools/call", {"name": "echo", "arguments": {"required": True}}).done()
+        for id in ("e1", "e2", "e1", "unknown"):
+            server.tell_all("notifications/elicitation/complete", {"elicitationId": id})
+        await streams[0].until_sent("notifications/elicitation/complete", 2)
+        complete = [
+            [each["params"]["elicitationId"] for each in stream.sent if each["method"].endswith("/complete")]
+            for stream in streams
+        ]
+        assert complete == [["e1", "e2"], []]
+
+
+async def test_a_url_to_visit_has_an_id_for_legacy_clients(tmp_path: Path) -> None:
+    server = FakeServer("modern", tools=[ECHO])
+
+    def call(connection: FakeConnection, params: Json) -> Any:
+        if "inputResponses" in params:
+            return {"content": [], "heard": params["inputResponses"]}
+        asked = {"method": "elicitation/create", "params": {"mode": "url", "url": "https://x", "k": 1}}
+        return {"resultType": "input_required", "inputRequests": {"a": asked, "b": asked}}
+
+    server.methods["tools/call"] = call
+    async with world(tmp_path, one=server) as it:
+        client = it.http(capabilities={"elicitation": {"url": {}}})
+        await client.initialize()
+        answer = client.legacy("tools/call", {"name": "echo"})
+        await answer.until_sent("elicitation/create", 2)
+        first, second = (each for each in answer.sent if each["method"] == "elicitation/create")
+        ids = {each["params"].pop("elicitationId") for each in (first, second)}
+        assert len(ids) == 2
+        assert first["params"] == {"mode": "url", "url": "https://x", "k": 1}
+        for question in (first, second):
+            client.answer(question, {"action": "accept"})
+        assert (await answer.done())["result"]["heard"] == {
+            "a": {"action": "accept"},
+            "b": {"action": "accept"},
+        }
 
 
 async def test_a_server_that_comes_back_is_asked_again_what_it_speaks(tmp_path: Path) -> None:

@@ -203,9 +203,9 @@ async def test_what_a_legacy_server_tells_its_clients_is_relayed(tmp_path: Path)
         await client.initialize()
         await client.legacy_result("tools/call", {"name": "echo"})
         stream, _ = client.stream()
-        told = {"elicitationId": "e"}
-        server.open_connections()[-1].tell("notifications/elicitation/complete", told)
-        assert (await stream.until_sent("notifications/elicitation/complete"))["params"] == told
+        told = {"anything": "e"}
+        server.open_connections()[-1].tell("notifications/vendor/changed", told)
+        assert (await stream.until_sent("notifications/vendor/changed"))["params"] == told
 
 
 async def test_initialize_of_a_profile_that_is_gone(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from only1mcp_kernel.gateway.parking import Parking
 from only1mcp_kernel.gateway.request import read_error
 from only1mcp_kernel.protocol import bridge, tasks
 from only1mcp_kernel.protocol.capabilities import lacking
+from only1mcp_kernel.protocol.errors import STALE
 from only1mcp_kernel.protocol.legacy import wants
 from only1mcp_kernel.protocol.modern import NAME_PARAM
 from only1mcp_kernel.protocol.revisions import HEADER_MISMATCH, INTERNAL_ERROR
@@ -119,7 +120,21 @@ class Call:
     def start(self, done: Done) -> None:
         """Send it."""
         self._begin(self.exchange, done)
-        self._send()
+        refused = self._bad_retry()
+        if refused is None:
+            self._send()
+        else:
+            self._end(refused)
+
+    def _bad_retry(self) -> Outcome | None:
+        """A legacy server never gave out a state, and has no use for the answers to what it did not ask itself: the
+        visits to URLs that it required."""
+        exchange = self.exchange
+        if self.link.era != "legacy" or exchange.caller.era != "modern":
+            return None
+        if exchange.state is not None:
+            return STALE
+        return bridge.unvisited(exchange.answers, exchange.method) if exchange.answers else None
 
     def _send(self) -> None:
         exchange, link = self.exchange, self.link
@@ -190,6 +205,8 @@ class Call:
                 self._mismatched()
                 return
             caller = self.exchange.caller
+            if self.link.era == "legacy" and caller.session:
+                self.link.visits.required(failure, caller.session)
             outcome: Outcome = bridge.failure(failure, self.exchange.method, self.link.era, caller)
         else:
             outcome = self._read_result(message.result)

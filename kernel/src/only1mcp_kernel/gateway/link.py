@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from only1mcp_kernel.gateway.visits import Visits
 from only1mcp_kernel.protocol import modern
 from only1mcp_kernel.protocol.revisions import LATEST_LEGACY
 from only1mcp_kernel.protocol.tasks import RELATED_BYTES, STATUS
@@ -103,6 +104,8 @@ class Link:
         """The modern server's tasks that somebody listens to -> listen stream -> the client's id of the task."""
         self.asked: dict[Json, Callable[[], None]] = {}
         """The server's questions outside of any call that are with a client -> what withdraws them."""
+        self.visits = Visits()
+        """Who is told that a visit to a URL is complete."""
         self.members: set[str] = set()
         """The legacy sessions that ever used this link."""
         self.users: set[str] = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 
 from only1mcp_kernel.gateway.sessions import Session
@@ -43,6 +44,8 @@ class Round:
             if not may_ask(self._session.caller.capabilities, question):
                 self._record(key, question, *_turned_down(question))
                 continue
+            if self._asked.raw:
+                question = bridge.asked_of_legacy(question, secrets.token_urlsafe(12))
             self._open[key] = self._session.ask(question, self._listener(key, question), self._sink)
         self._check()
 

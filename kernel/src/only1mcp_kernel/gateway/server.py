@@ -27,6 +27,7 @@ from only1mcp_kernel.protocol.errors import STALE
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
 from only1mcp_kernel.protocol.tasks import NAMING, OF_CLIENTS, STATUS
 from only1mcp_kernel.tasks import Tasks
+from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_sdk import (
     Balancer,
@@ -305,6 +306,8 @@ class Server:
             owner = owner_name(call.exchange.caller) if call is not None else link.opener
             for endpoint in self.endpoints:
                 endpoint.roots_asked(link, owner)
+        session = call.exchange.caller.session if call is not None else link.owner or link.opener
+        link.visits.asked(question, session or "")
         question = self.tasks.shown(link, id, question, task, call)
         put(link, id, question, call, task, self._audience.ask, self.log)
 
@@ -321,6 +324,10 @@ class Server:
         kinds = _CHANGED.get(message.method)
         if kinds is not None:
             self.listings.outdated(kinds)
+        elif message.method == "notifications/elicitation/complete":
+            session = link.visits.complete(params.get("elicitationId"))
+            if session is not None:
+                self._audience.tell(session, wire.notification(message.method, message.params))
         elif message.method in STATUS.values():
             self.tasks.told(link, message, params)
         elif message.method == "notifications/message":

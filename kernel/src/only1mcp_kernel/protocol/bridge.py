@@ -9,22 +9,27 @@ from typing import Any
 
 from only1mcp_kernel.protocol.modern import NAME_PARAM
 from only1mcp_kernel.protocol.revisions import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     MISSING_CAPABILITY,
     REVISIONS,
     URL_ELICITATION_REQUIRED,
 )
-from only1mcp_sdk import Caller, Era, Failure, InputRequired, Json, Members, Question
-from only1mcp_sdk.members import items, join, split
+from only1mcp_sdk import Caller, Era, Failure, InputRequired, Json, Members, Question, Result
+from only1mcp_sdk.members import encode, items, join, quoted, split, text
 
 
 def failure(outcome: Failure, method: str, era: Era, caller: Caller) -> Failure | InputRequired:
     """An error that came from a server of `era`, for this caller."""
     if era == caller.era:
         return outcome
-    if outcome.code == URL_ELICITATION_REQUIRED and method in NAME_PARAM:
-        questions = _visits(outcome) if "elicitation.url" in caller.capabilities.details else {}
-        return InputRequired(questions) if questions else outcome
+    if outcome.code == URL_ELICITATION_REQUIRED:  # a code the modern era must not show
+        questions = _visits(outcome) if method in NAME_PARAM else {}
+        if not questions:
+            return _with_code(outcome, INTERNAL_ERROR)
+        if "elicitation.url" not in caller.capabilities.details:
+            return missing_capability({"elicitation": {"url": {}}})
+        return InputRequired(questions)
     if method == "completion/complete" and outcome.code == -32002:  # a code the modern era must not show
         return _with_code(outcome, INVALID_PARAMS)
     if method == "resources/read" and outcome.code in (-32002, INVALID_PARAMS):
@@ -47,6 +52,37 @@ def _visits(outcome: Failure) -> dict[str, Question]:
         )
         for number, each in enumerate(visits, 1)
     }
+
+
+def unvisited(answers: Members, method: str) -> Result | Failure | None:
+    """What a request comes to whose client answers that its user did not want to visit a URL; None when they did."""
+    actions = [_action(answer) for answer in answers.values()]
+    if not {"decline", "cancel"} & set(actions):
+        return None
+    told = "The user did not visit the URL that this request needs"
+    if method != "tools/call":
+        return Failure.of(INTERNAL_ERROR, told)
+    return Result(encode({"content": [{"type": "text", "text": told}], "isError": True}), "legacy")
+
+
+def _action(answer: Json) -> str | None:
+    try:
+        return text(split(answer).get("action"))
+    except ValueError:
+        return None
+
+
+def asked_of_legacy(question: Question, id: str) -> Question:
+    """A modern server's question for a legacy client: URLs to visit have an id there."""
+    if question.method != "elicitation/create":
+        return question
+    try:
+        params = split(question.params)
+    except ValueError:
+        return question
+    if text(params.get("mode")) != "url" or "elicitationId" in params:
+        return question
+    return Question(question.method, join({**params, "elicitationId": quoted(id)}), question.progressed)
 
 
 def entry(members: Members, era: Era, caller: Era) -> Members:
