@@ -21,12 +21,15 @@ Written by `make conformance`: the official suite (`@modelcontextprotocol/confor
 each revision that has it; `+` is passed, `-` is not, and nothing stands where it was not run. Scenarios in italics are
 not required by that revision.
 
+The legs `one` and `two` are compared with `direct` check by check, and any check that comes out worse fails the run. One
+check is not made there: whether several event streams work at once where the gateway answers plainly, without a stream.
+
 """
 
 
 def differences(direct: dict[str, Results], other: dict[str, Results]) -> Iterator[str]:
-    """What comes out otherwise than without the gateway, check by check. What the reference server itself does not
-    pass is left out: nothing can be lost of it."""
+    """What comes out otherwise than without the gateway, check by check. What does not pass without it is left out:
+    nothing can be lost of that. A check may be passed more often, since a gateway makes requests of its own."""
     for revision, results in other.items():
         for name, expected in direct[revision].items():
             if not expected.passed:
@@ -36,7 +39,8 @@ def differences(direct: dict[str, Results], other: dict[str, Results]) -> Iterat
                 yield f"{revision} {name}: was not run"
                 continue
             for (check, status), count in sorted((found.checks - expected.checks).items()):
-                yield f"{revision} {name}: {check}: {status} x{count} more than directly"
+                if status != "SUCCESS":
+                    yield f"{revision} {name}: {check}: {status} x{count} more than directly"
             for (check, status), count in sorted((expected.checks - found.checks).items()):
                 if not (check in OPTIONAL and check in found.notes):
                     yield f"{revision} {name}: {check}: {status} x{count} less than directly"
