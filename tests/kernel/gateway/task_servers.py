@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,6 +39,11 @@ class TaskConnection(FakeConnection):
             raise RpcError(-32602, f"Failed to retrieve task: {id}")
         return self.tasks[id]
 
+    def say(self, about: Json, method: str, params: Json, **members: Any) -> None:
+        """Say something on the stream of a request, as over HTTP."""
+        message = {"jsonrpc": "2.0", "method": method, "params": params, **members}
+        self.inbox.received(json.dumps(message).encode(), about["id"])
+
     def finish(self, id: str, result: Json) -> None:
         self.tasks[id]["status"] = "completed"
         self.results[id].set_result(result)
@@ -62,7 +68,9 @@ class CoreTasks(FakeServer):
             connection.task(params["taskId"])["status"] = "cancelled"
             return connection.task(params["taskId"])
         if method == "tasks/list":
-            return {"tasks": list(connection.tasks.values())}
+            at = int(params.get("cursor", 0))
+            page = list(connection.tasks.values())[at : at + 2]
+            return {"tasks": page, **({"nextCursor": str(at + 2)} if len(page) == 2 else {})}
         if method == "tasks/result":
             connection.task(params["taskId"])
             return self._result(connection, params["taskId"])

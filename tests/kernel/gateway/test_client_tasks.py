@@ -102,6 +102,12 @@ async def test_clients_that_choose_the_same_ids(tmp_path: Path) -> None:
             runner.client.answer(await runner.asked("tasks/get"), task("mine", status))
         results = [(await answer)["result"] for answer in answers]
         assert results == [task(server.ids[0], "working"), task(server.ids[1], "failed")]
+        told = {"jsonrpc": "2.0", "method": "notifications/tasks/status", "params": task("mine", "completed")}
+        runners[1].client.post(told)
+        await until(lambda: server.calls("notifications/tasks/status"))
+        await asyncio.sleep(0.02)
+        said = [each["params"]["taskId"] for each in server.calls("notifications/tasks/status")]
+        assert said == [server.ids[1]]
         listing = server.connection().ask("tasks/list")
         first = await runners[0].asked("tasks/list")
         runners[0].client.answer(first, {"tasks": [task("else")], "nextCursor": "more"})
@@ -110,6 +116,18 @@ async def test_clients_that_choose_the_same_ids(tmp_path: Path) -> None:
         runners[0].client.answer(second, {"tasks": [task("mine")]})
         runners[1].client.answer(await runners[1].asked("tasks/list"), {"tasks": [task("mine", "failed")]})
         assert (await listing)["result"]["tasks"] == results
+
+
+async def test_an_id_is_good_on_its_own_link_alone(tmp_path: Path) -> None:
+    server = Asking()
+    async with world(tmp_path, one=server) as it:
+        runners = [await Runner.of(it) for _ in range(2)]
+        for runner in runners:
+            await runner.make()
+        links = server.open_connections()[-2:]
+        refused = await links[0].ask("tasks/get", {"taskId": server.ids[1]})
+        assert refused["error"]["code"] == -32602
+        assert (await links[1].ask("tasks/get", {"taskId": server.ids[0]}))["error"] == refused["error"]
 
 
 async def test_its_status_is_told_to_the_server(tmp_path: Path) -> None:
@@ -154,6 +172,9 @@ async def test_the_task_of_a_client_that_left(tmp_path: Path) -> None:
         session = next(iter(it.gateway._sessions))
         it.gateway._sessions.end(session)
         assert (await answer)["error"]["message"] == "The client is gone"
+        of_clients = it.gateway._generation.servers["one"].tasks.of_clients  # type: ignore[union-attr]
+        await until(lambda: not of_clients._tasks)
+        assert not of_clients._known
         again = await server.connection().ask("tasks/get", {"taskId": server.ids[0]})
         assert again["error"]["code"] == -32602
 

@@ -110,6 +110,16 @@ async def test_what_is_not_this_principals_is_refused_with_one_message(tmp_path:
         assert [each["taskId"] for each in (await bob.legacy_result("tasks/list"))["tasks"]] == [bobs]
 
 
+async def test_a_list_of_many_pages(tmp_path: Path) -> None:
+    server = CoreTasks()
+    async with world(tmp_path, one=server) as it:
+        client = await legacy(it)
+        ids = [await make(client) for _ in range(5)]
+        listed = await client.legacy_result("tasks/list")
+        assert [each["taskId"] for each in listed["tasks"]] == ids
+        assert listed.keys() == {"tasks"}
+
+
 async def test_a_list_never_shows_what_another_principal_made(tmp_path: Path) -> None:
     server = CoreTasks()
     it = World(tmp_path, {"one": server})
@@ -202,6 +212,45 @@ async def test_questions_of_a_task_nobody_waits_for_go_to_its_session(tmp_path: 
         assert busy.sent == []
 
 
+async def test_what_comes_on_the_stream_of_somebody_elses_request(tmp_path: Path) -> None:
+    """Servers may speak of a task on any stream; over a link that principals share, too."""
+    server = CoreTasks()
+    it = World(tmp_path, {"one": server})
+    it.authenticated = True
+    it.server_options["one"] = {"isolation": "shared"}
+    async with started(it):
+        ann, bob = [await legacy(it, token=name, capabilities=SDK_CAPS) for name in ("ann", "bob")]
+        stream = ann.stream()[0]
+        id = await make(ann)
+        server.methods["tools/call"] = lambda connection, params: asyncio.sleep(5)
+        bobs = bob.legacy("tools/call", {"name": "work"})
+        await until(lambda: len(server.calls("tools/call")) == 2)
+        call, connection = server.calls("tools/call")[-1], server.connection()
+        connection.say(call, "notifications/tasks/status", connection.tasks["task-1"])
+        connection.say(call, "notifications/message", {"level": "error", "_meta": related("task-1")})
+        connection.asked["q"] = asyncio.get_running_loop().create_future()
+        connection.say(call, "elicitation/create", {"_meta": related("task-1")}, id="q")
+        assert (await stream.until_sent("notifications/tasks/status"))["params"]["taskId"] == id
+        assert (await stream.until_sent("notifications/message"))["params"]["_meta"] == related(id)
+        ann.answer(await stream.until_sent("elicitation/create"), {"action": "accept"})
+        assert (await connection.asked["q"])["result"] == {"action": "accept"}
+        assert bobs.sent == []
+
+
+async def test_a_question_is_for_the_session_that_made_the_task(tmp_path: Path) -> None:
+    server = CoreTasks()
+    it = World(tmp_path, {"one": server})
+    it.server_options["one"] = {"isolation": "principal"}
+    async with started(it):
+        first, second = [await legacy(it, capabilities=SDK_CAPS) for _ in range(2)]
+        await first.legacy_result("tools/call", {"name": "work"})
+        streams = [client.stream()[0] for client in (first, second)]
+        await make(second)
+        server.connection().ask("elicitation/create", {"_meta": related("task-1")})
+        await streams[1].until_sent("elicitation/create")
+        assert streams[0].sent == []
+
+
 async def test_a_question_may_come_before_the_task_is_announced(tmp_path: Path) -> None:
     server = CoreTasks()
 
@@ -268,6 +317,22 @@ async def test_a_task_holds_its_link_after_its_session(
         await one.retire(loop.time() + 301)
         assert connection not in server.open_connections()
         assert len(it.gateway._task_ids) == 0
+
+
+async def test_a_task_keeps_a_link_that_is_idle(tmp_path: Path) -> None:
+    server = CoreTasks()
+    it = World(tmp_path, {"one": server})
+    it.server_options["one"] = {"idle_stop": 1.0}
+    async with started(it):
+        client = await legacy(it, capabilities=SDK_CAPS)
+        await make(client)
+        other = await legacy(it, capabilities={"roots": {}})
+        await other.legacy_result("tools/call", {"name": "work"})
+        before = server.open_connections()
+        one = it.gateway._generation.servers["one"].endpoints[0]  # type: ignore[union-attr]
+        await one.retire(asyncio.get_running_loop().time() + 30)
+        assert len(server.open_connections()) == len(before) - 1
+        assert before[1] in server.open_connections()
 
 
 async def test_what_a_session_alone_could_use_is_kept_apart_until_its_tasks_are_over(
