@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
-from tests.kernel.gateway.servers import FakeConnection, FakeServer, Json, RpcError
+from tests.kernel.gateway.servers import META, FakeConnection, FakeServer, Json, RpcError
 from tests.kernel.gateway.world import until, world
 
 ECHO: Json = {"name": "echo"}
@@ -181,3 +182,34 @@ async def test_what_is_no_object_in_the_modern_era_is_one_in_the_other(tmp_path:
             result = await legacy.legacy_result("tools/call", {"name": name})
             assert result == {"content": [], "structuredContent": expected}
             assert (await modern.modern_result("tools/call", {"name": name}))["structuredContent"] == value
+
+
+async def test_a_legacy_server_is_told_what_a_modern_request_wants_to_hear(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[ECHO])
+    server.capabilities = {**server.capabilities, "logging": {}}
+    levels: list[str] = []
+
+    def set_level(connection: FakeConnection, params: Json) -> Json:
+        levels.append(params["level"])
+        return {}
+
+    async def call(connection: FakeConnection, params: Json) -> Json:
+        for level in ("debug", "warning"):
+            connection.tell("notifications/message", {"level": level, "data": levels[-1]})
+        await asyncio.sleep(0.02)
+        return {"content": []}
+
+    server.methods.update({"logging/setLevel": set_level, "tools/call": call})
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        client = it.http()
+
+        async def heard(level: str) -> list[str]:
+            answer = client.modern("tools/call", {"name": "echo"}, meta={META + "logLevel": level})
+            await answer.done()
+            return [each["params"]["level"] for each in answer.sent]
+
+        assert await heard("warning") == ["warning"]
+        assert await heard("debug") == ["debug", "warning"]
+        assert await heard("error") == []
+        assert levels == ["warning", "debug"]

@@ -85,6 +85,8 @@ class Link:
         self.alive = True
         self.opener: str | None = None
         """The legacy session the link was first used for."""
+        self.requested_level: str | None = None
+        """The most verbose level that modern requests over this link came with."""
         self.log_level: str | None = None
         """What a legacy server was asked to send."""
         self.used = 0.0

@@ -206,7 +206,7 @@ class Server:
                 return
         else:
             link = endpoint.ready(exchange.caller)
-        if link is not None:
+        if link is not None and not self._levels.lacks(link, exchange):
             self._call(endpoint, link, exchange, done)
             return
         task = self._tasks.start(self._call_later(endpoint, exchange, done), f"call {self.name}")
@@ -220,6 +220,7 @@ class Server:
         except Only1McpError as error:
             done(self._unavailable(str(error)))
         else:
+            await self._levels.reach(link, exchange)
             self._call(endpoint, link, exchange, done)
 
     def _call(self, endpoint: Endpoint, link: Link, exchange: Exchange, done: Done) -> None:
