@@ -25,6 +25,9 @@ class SecretMissing(Only1McpError):
 class AccessDenied(Only1McpError):
     """The credentials a client sent are wrong. The message reaches the client; never quote the credentials."""
 
+    challenge = ""
+    """How credentials are given, for the field `WWW-Authenticate` of an HTTP answer. The gateway sets it."""
+
 
 class ConnectFailed(Only1McpError):
     """An endpoint can't be reached or started."""

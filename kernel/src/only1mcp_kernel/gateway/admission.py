@@ -14,9 +14,18 @@ _log = logging.getLogger("only1mcp.gateway")
 
 
 def admit(arrival: Arrival, authenticators: Sequence[Authenticator]) -> Principal:
-    """The principal of a message: the first that an authenticator knows. Raises `AccessDenied`."""
+    """The principal of a message: the first that an authenticator knows. Raises `AccessDenied`, with the challenge of
+    all of them (RFC 9110, section 11.6.1)."""
     if arrival.local or not authenticators:
         return ANONYMOUS
+    try:
+        return _known(arrival, authenticators)
+    except AccessDenied as denied:
+        denied.challenge = ", ".join(each.challenge for each in authenticators)
+        raise
+
+
+def _known(arrival: Arrival, authenticators: Sequence[Authenticator]) -> Principal:
     for each in authenticators:
         try:
             principal = each.authenticate(arrival)
@@ -30,8 +39,7 @@ def admit(arrival: Arrival, authenticators: Sequence[Authenticator]) -> Principa
     raise AccessDenied("Unauthorized: credentials are required")
 
 
-def refuse(denied: AccessDenied, authenticators: Sequence[Authenticator], sink: Sink) -> None:
-    """Answer with 401, and say how credentials are given (RFC 9110, section 11.6.1)."""
-    challenges = ", ".join(each.challenge for each in authenticators)
+def refuse(denied: AccessDenied, sink: Sink) -> None:
+    """Answer with 401, and say how credentials are given."""
     failure = Failure.of(UNAUTHORIZED, str(denied))
-    sink.finish(wire.error(wire.NO_ID, failure.raw), 401, {"WWW-Authenticate": challenges})
+    sink.finish(wire.error(wire.NO_ID, failure.raw), 401, {"WWW-Authenticate": denied.challenge})

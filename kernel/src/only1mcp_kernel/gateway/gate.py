@@ -78,7 +78,7 @@ class Gate:
         try:
             principal = self.principal(arrival)
         except AccessDenied as denied:
-            admission.refuse(denied, self._serving.authenticators, sink)
+            admission.refuse(denied, sink)
             return NOTHING_LEFT
         try:
             message = wire.read(body)
@@ -126,7 +126,7 @@ class Gate:
         try:
             principal = self.principal(arrival)
         except AccessDenied as denied:
-            admission.refuse(denied, self._serving.authenticators, sink)
+            admission.refuse(denied, sink)
             return None
         if modern.is_modern(arrival.headers, {}):
             sink.finish(status=405, headers={"Allow": allow})

@@ -105,6 +105,19 @@ def check_request(method: str, headers: Mapping[str, str]) -> None:
         raise Refused(405, f"Method Not Allowed: this is for {METHODS}", {"Allow": METHODS})
 
 
+def wants_websocket(method: str, headers: Mapping[str, str]) -> bool:
+    """Whether it is the opening handshake of a WebSocket (RFC 6455, section 4.1)."""
+    return (
+        method == "GET"
+        and "websocket" in _words(headers, "upgrade")
+        and "upgrade" in _words(headers, "connection")
+    )
+
+
+def _words(headers: Mapping[str, str], name: str) -> list[str]:
+    return [word.strip() for word in headers.get(name, "").lower().split(",")]
+
+
 def cors_headers(headers: Mapping[str, str], rules: Rules) -> dict[str, str]:
     """What lets the pages of a configured origin read the answer. For everybody else: nothing."""
     origin = headers.get("origin")

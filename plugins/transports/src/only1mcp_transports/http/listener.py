@@ -1,4 +1,7 @@
-"""Clients over Streamable HTTP: requests in, answers out. What they say, and what a session is, the gate knows."""
+"""Clients over Streamable HTTP: requests in, answers out. What they say, and what a session is, the gate knows.
+
+Those that ask for a WebSocket get one, after the same checks: see `websocket.serving`.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from only1mcp_transports.http.answer import PendingAnswer
 from only1mcp_transports.http.checks import Refused
 from only1mcp_transports.http.config import ListenerConfig
 from only1mcp_transports.http.server import BoundServer, Route, open_server
+from only1mcp_transports.websocket.serving import converse
 
 PROMPT = 1.0
 """Seconds within which an answer comes at once; one that takes longer may begin as a stream."""
@@ -65,6 +69,7 @@ class HttpListener:
 
     async def serve(self, request: web.BaseRequest, route: Route, profile: str) -> web.StreamResponse:
         cors: Mapping[str, str] = {}
+        headers: Mapping[str, str] = {}
         try:
             headers = checks.fold(request.headers.items())
             cors = checks.cors_headers(headers, self._rules)
@@ -75,6 +80,8 @@ class HttpListener:
                 raise Refused(404, f"Not Found: there is no profile {profile!r}")
             if request.method == "OPTIONS":
                 return web.Response(status=204, headers=checks.preflight_headers(headers, self._rules))
+            if checks.wants_websocket(request.method, headers):
+                return await self._converse(request, route, profile, headers)
             checks.check_request(request.method, headers)
             arrival = Arrival("http", profile, headers, request.remote or "")
             if request.method == "GET":
@@ -83,7 +90,8 @@ class HttpListener:
                 return await self._post_or_delete(request, route, arrival, cors)
         except Refused as refused:
             response = _whole(refused.body, refused.status, refused.headers, cors)
-            if request.can_read_body:  # the rest is not worth reading, so the next request can't be found
+            if request.can_read_body or "upgrade" in headers:
+                # The rest is not worth reading, so the next request can't be found.
                 response.force_close()
             return response
 
@@ -126,6 +134,15 @@ class HttpListener:
             if answer.finished and not answer.streaming:
                 return _whole(answer.message, answer.status, answer.headers, cors)
             return await self._stream(request, answer, cors)
+
+    async def _converse(
+        self, request: web.BaseRequest, route: Route, profile: str, headers: Mapping[str, str]
+    ) -> web.StreamResponse:
+        arrival = Arrival("websocket", profile, headers, request.remote or "")
+        heartbeat = 2 * self._config.keepalive  # and a client has as long as `keepalive` to answer it
+        return await converse(
+            request, route, arrival, self._gate, self._config.buffer_bytes, heartbeat, self._log
+        )
 
     async def _stream(
         self, request: web.BaseRequest, answer: PendingAnswer, cors: Mapping[str, str]

@@ -32,6 +32,21 @@ GRACE = 0.5
 BACKLOG = 512
 
 
+GLANCE = 0.02
+"""Seconds between two looks at whether a guest is still busy; they do not signal."""
+
+
+class Guest(Protocol):
+    """A client that stays, with requests of its own (a WebSocket)."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether it still waits for an answer."""
+
+    def end(self) -> None:
+        """Send it away, politely."""
+
+
 class Owner(Protocol):
     """Serves a path."""
 
@@ -45,6 +60,7 @@ class Route:
         self.owner = owner
         self.draining = False
         self.answers: set[PendingAnswer] = set()
+        self._guests: set[Guest] = set()
         self.quiet = asyncio.Event()
         self.quiet.set()
         self._posts = 0
@@ -71,10 +87,27 @@ class Route:
             self.answers.discard(answer)
             answer.abandon()
 
+    @contextmanager
+    def hosting(self, guest: Guest) -> Iterator[None]:
+        """For the time a guest stays."""
+        self._guests.add(guest)
+        try:
+            yield
+        finally:
+            self._guests.discard(guest)
+
+    async def settled(self) -> None:
+        """Wait until nobody is at work."""
+        await self.quiet.wait()
+        while any(guest.busy for guest in self._guests):  # noqa: ASYNC110
+            await asyncio.sleep(GLANCE)
+
     def end(self) -> None:
-        """Nobody is answered any more: streams end."""
+        """Nobody is answered any more: streams end, guests leave."""
         for answer in list(self.answers):
             answer.abandon()
+        for guest in list(self._guests):
+            guest.end()
 
 
 class BoundServer:
@@ -103,7 +136,7 @@ class BoundServer:
         route.draining = True
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await route.quiet.wait()
+                await route.settled()
         if route.owner is owner:
             route.end()
 

@@ -1,0 +1,374 @@
+"""WebSocket clients of the HTTP listener."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from only1mcp_sdk import AccessDenied, Arrival, Channel
+from only1mcp_sdk.testing import FakeGate, check_listener
+from only1mcp_sdk.testing.fakes import FakeConversation
+from tests.kernel.gateway.servers import FakeServer
+from tests.kernel.gateway.world import World, started, world
+from tests.plugins.transports.http.listening import HTTP, changed, listening
+from tests.plugins.transports.websocket.clients import (
+    BINARY,
+    CLOSE,
+    HANDSHAKE,
+    PING,
+    PONG,
+    TEXT,
+    ask,
+    connection,
+    ws,
+)
+
+REQUEST = b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"\xc3\xbc"}}'
+ANSWER = {"jsonrpc": "2.0", "id": 1, "result": {"a": "ü"}}
+TOO_LARGE = b"too large"
+CONTINUATION = 0
+
+
+async def test_it_keeps_the_contract_of_listeners() -> None:
+    await check_listener(HTTP, {"port": 0}, ask)
+
+
+async def test_a_conversation() -> None:
+    gate = FakeGate()
+    async with listening(gate) as listener, connection(listener) as client:
+        reply = await client.shake()
+        assert (reply.status, reply.headers["sec-websocket-accept"]) == (101, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+        assert reply.headers["sec-websocket-protocol"] == "mcp"
+        for _ in range(3):
+            client.send(REQUEST)
+            opcode, answer = await client.frame()
+            assert (opcode, json.loads(answer)) == (TEXT, ANSWER)
+        client.send(struct.pack("!H", 1000), CLOSE)
+        assert await client.closed() == 1000
+        async with asyncio.timeout(5):
+            await gate.clients[0].gone.wait()
+    [arrival] = gate.arrivals
+    assert (arrival.transport, arrival.profile, arrival.local) == ("websocket", "default", False)
+    assert arrival.headers["sec-websocket-protocol"] == "mcp"
+
+
+async def test_a_profile_is_named_by_the_path() -> None:
+    gate = FakeGate(profiles=frozenset({"default", "home"}))
+    async with listening(gate) as listener:
+        async with connection(listener) as client:
+            assert (await client.shake(target="/mcp/home")).status == 101
+        async with connection(listener) as client:
+            assert (await client.shake(target="/mcp/away")).status == 404
+            await client.gone()
+    assert [each.profile for each in gate.arrivals] == ["home"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"host": "evil.example"}, 403),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://localhost:3000"}, 101),
+        ({"origin": "https://app.example"}, 101),
+        ({"sec_websocket_version": "12"}, 426),
+        ({"sec_websocket_version": None}, 426),
+        ({"sec_websocket_key": "short"}, 400),
+        ({"sec_websocket_key": None}, 400),
+        ({"sec_websocket_protocol": "soap, wamp"}, 400),
+        ({"sec_websocket_protocol": "soap , mcp"}, 101),
+        ({"sec_websocket_protocol": None}, 101),
+        ({"connection": "close"}, 406),  # no handshake but a GET, which wants event streams
+        ({"upgrade": "h2c", "accept": "text/plain"}, 406),
+    ],
+)
+async def test_who_may_come_in(fields: dict[str, str | None], status: int) -> None:
+    gate = FakeGate()
+    wanted = changed([*HANDSHAKE, ("Accept", "text/plain")], **fields)
+    async with (
+        listening(gate, allowed_origins=["https://app.example"]) as listener,
+        connection(listener) as client,
+    ):
+        reply = await client.shake(wanted)
+        assert reply.status == status
+        if status == 101:
+            client.send(REQUEST)
+            assert json.loads((await client.frame())[1]) == ANSWER
+        else:
+            assert json.loads(await reply.body())["error"]["code"] == -32600
+            client.send(REQUEST)
+            await client.gone()
+    assert len(gate.arrivals) == (status == 101)
+
+
+class Doorkeeper(FakeGate):
+    def connect(self, arrival: Arrival, channel: Channel) -> FakeConversation:
+        denied = AccessDenied("Unauthorized: who are you?")
+        denied.challenge = "Bearer"
+        raise denied
+
+
+async def test_a_client_without_credentials_is_told_how_they_are_given() -> None:
+    async with listening(Doorkeeper()) as listener, connection(listener) as client:
+        reply = await client.shake()
+        assert (reply.status, reply.headers["www-authenticate"]) == (401, "Bearer")
+        assert json.loads(await reply.body())["error"]["message"] == "Unauthorized: who are you?"
+        await client.gone()
+
+
+# -- frames
+
+
+async def test_fragments_make_one_message() -> None:
+    gate = FakeGate()
+    async with listening(gate) as listener, connection(listener) as client:
+        await client.shake()
+        half = len(REQUEST) - 4  # in the middle of a character
+        client.send(REQUEST[:half], TEXT, final=False)
+        client.send(b"alive?", PING)
+        client.send(REQUEST[half:], CONTINUATION)
+        assert await client.frame() == (PONG, b"alive?")
+        assert json.loads((await client.frame())[1]) == ANSWER
+    assert gate.bodies == [REQUEST]
+
+
+@pytest.mark.parametrize(
+    ("payload", "opcode", "code"),
+    [(b"{}", BINARY, 1003), (b'{"\xff":1}', TEXT, 1007), (b"\xed\xa0\x80", TEXT, 1007), (b"", 3, 1002)],
+)
+async def test_other_frames_end_it(payload: bytes, opcode: int, code: int) -> None:
+    gate = FakeGate()
+    async with listening(gate) as listener, connection(listener) as client:
+        await client.shake()
+        client.send(payload, opcode)
+        assert await client.closed() == code
+        client.send(struct.pack("!H", code), CLOSE)
+        await client.gone()
+        assert gate.clients[0].gone.is_set()
+    assert gate.bodies == []
+
+
+async def test_a_continuation_of_nothing_ends_it() -> None:
+    async with listening(FakeGate()) as listener, connection(listener) as client:
+        await client.shake()
+        client.send(b"{}", CONTINUATION)
+        assert await client.closed() == 1002
+
+
+@pytest.mark.parametrize("parts", [1, 40])
+async def test_a_message_over_the_limit_is_answered_and_ends_it(parts: int) -> None:
+    gate = FakeGate()
+    gate.message_limit = 1000
+    async with listening(gate) as listener, connection(listener) as client:
+        await client.shake()
+        client.send(b" " * 1000)
+        await client.frame()  # a parse error
+        piece = b"x" * (200_000 // parts)
+        for number in range(parts):
+            client.send(piece, CONTINUATION if number else TEXT, final=number == parts - 1)
+        opcode, refusal = await client.frame()
+        assert (opcode, json.loads(refusal)["error"]["message"]) == (TEXT, "too large")
+        assert await client.closed() == 1009
+        await client.gone()
+    assert gate.refused == 1
+    assert [len(body) for body in gate.bodies] == [1000]
+
+
+async def test_a_frame_that_claims_to_be_huge_is_not_waited_for() -> None:
+    gate = FakeGate()
+    async with listening(gate) as listener, connection(listener) as client:
+        await client.shake()
+        client.writer.write(bytes([0x81, 0xFF]) + struct.pack("!Q", (1 << 63) - 1) + bytes(4))
+        assert json.loads((await client.frame())[1])["error"]["message"] == "too large"
+        assert await client.closed() == 1009
+
+
+async def test_a_newer_limit_counts() -> None:
+    gate = FakeGate()
+    async with listening(gate) as listener, connection(listener) as client:
+        await client.shake()
+        gate.message_limit = 10
+        client.send(REQUEST)
+        await client.frame()
+        assert await client.closed() == 1009
+    assert (gate.bodies, gate.refused) == ([], 1)
+
+
+# -- clients that do not do their part
+
+
+async def test_a_client_that_vanishes_is_noticed() -> None:
+    gate = FakeGate()
+    async with listening(gate, keepalive=0.1) as listener, connection(listener) as client:
+        await client.shake()
+        assert (await client.frame())[0] == PING
+        async with asyncio.timeout(5):
+            await gate.clients[0].gone.wait()
+
+
+async def test_a_client_that_answers_pings_stays() -> None:
+    gate = FakeGate()
+    async with listening(gate, keepalive=0.1) as listener, connection(listener) as client:
+        await client.shake()
+        for _ in range(4):
+            opcode, payload = await client.frame()
+            assert opcode == PING
+            client.send(payload, PONG)
+        assert not gate.clients[0].gone.is_set()
+        client.send(REQUEST)
+        assert json.loads((await client.frame())[1]) == ANSWER
+
+
+class Talker(FakeGate):
+    """Keeps the channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.channels: list[Channel] = []
+
+    def connect(self, arrival: Arrival, channel: Channel) -> FakeConversation:
+        self.channels.append(channel)
+        return super().connect(arrival, channel)
+
+
+async def test_a_client_that_does_not_read_is_cut_off() -> None:
+    gate = Talker()
+    async with listening(gate, buffer_bytes=1 << 20) as listener, connection(listener) as client:
+        await client.shake()
+        sent = 0
+        while not gate.clients[0].gone.is_set():
+            gate.channels[0].send(b"x" * 100_000)
+            sent += 1
+            assert sent < 500, "still buffering after 50 MB"
+            await asyncio.sleep(0.001)
+        for _ in range(3):
+            gate.channels[0].send(b"ignored")
+
+
+async def test_a_large_answer_is_taken_for_what_it_is() -> None:
+    gate = Talker()
+    large = b"x" * 3_000_000
+    async with listening(gate, buffer_bytes=1000) as listener, connection(listener) as client:
+        await client.shake()
+        gate.channels[0].send(large)
+        assert await client.frame() == (TEXT, large)
+
+
+async def test_what_is_no_utf8_does_not_end_it() -> None:
+    gate = Talker()
+    async with listening(gate) as listener, connection(listener) as client:
+        await client.shake()
+        gate.channels[0].send(b'{"a":"\xff"}')
+        assert await client.frame() == (TEXT, '{"a":"\ufffd"}'.encode())
+
+
+class Faulty(FakeGate):
+    def connect(self, arrival: Arrival, channel: Channel) -> FakeConversation:
+        class Raises(FakeConversation):
+            def received(self, message: bytes) -> None:
+                raise LookupError("a fault")
+
+        conversation = Raises(self, channel)
+        self.clients.append(conversation)
+        return conversation
+
+
+async def test_a_fault_of_the_gate_ends_one_conversation(caplog: pytest.LogCaptureFixture) -> None:
+    gate = Faulty()
+    async with listening(gate) as listener, connection(listener) as client:
+        await client.shake()
+        client.send(REQUEST)
+        assert await client.closed() == 1011
+    assert gate.clients[0].gone.is_set()
+    assert "a fault" in caplog.text
+
+
+# -- the end
+
+
+async def test_draining_lets_requests_finish_and_says_goodbye() -> None:
+    gate = Talker()
+    async with listening(gate) as listener, connection(listener) as client, connection(listener) as idle:
+        await client.shake()
+        await idle.shake()
+        gate.hold = True
+        client.send(REQUEST)
+        while not gate.bodies:
+            await asyncio.sleep(0.01)
+        draining = asyncio.ensure_future(listener.drain(5))
+        await asyncio.sleep(0.1)
+        assert not draining.done()
+        async with connection(listener) as late:
+            assert (await late.shake()).status == 503
+        gate.channels[0].send(b'{"answer":1}')
+        gate.hold = False
+        assert await client.frame() == (TEXT, b'{"answer":1}')
+        for each in (client, idle):
+            assert await each.closed() == 1001
+            each.send(struct.pack("!H", 1001), CLOSE)
+            await each.gone()
+        await draining
+
+
+async def test_draining_does_not_wait_for_ever() -> None:
+    gate = FakeGate()
+    gate.hold = True
+    async with listening(gate) as listener, connection(listener) as client:
+        await client.shake()
+        client.send(REQUEST)
+        while not gate.bodies:
+            await asyncio.sleep(0.01)
+        async with asyncio.timeout(2):
+            await listener.drain(0.1)
+        assert await client.closed() == 1001
+
+
+# -- before a real gateway
+
+
+async def dialogue(socket: aiohttp.ClientWebSocketResponse, method: str, params: dict[str, Any]) -> Any:
+    await socket.send_json({"jsonrpc": "2.0", "id": method, "method": method, "params": params})
+    while True:
+        message = await socket.receive_json(timeout=5)
+        if message.get("id") == method:
+            return message["result"]
+
+
+async def test_both_eras(tmp_path: Path) -> None:
+    tools = [{"name": "echo", "inputSchema": {"type": "object"}}]
+    async with (
+        world(tmp_path, one=FakeServer(tools=tools)) as it,
+        listening(it.gateway.gate) as listener,
+        aiohttp.ClientSession() as session,
+    ):
+        async with session.ws_connect(ws(listener.address), protocols=("mcp",)) as socket:
+            hello = {
+                "protocolVersion": "2025-11-25",
+                "capabilities": {},
+                "clientInfo": {"name": "c", "version": "1"},
+            }
+            assert (await dialogue(socket, "initialize", hello))["protocolVersion"] == "2025-11-25"
+            await socket.send_json({"jsonrpc": "2.0", "method": "notifications/initialized"})
+            assert [tool["name"] for tool in (await dialogue(socket, "tools/list", {}))["tools"]] == ["echo"]
+        async with session.ws_connect(ws(listener.address), protocols=("mcp",)) as socket:
+            key = "io.modelcontextprotocol/"
+            meta = {"_meta": {key + "protocolVersion": "2026-07-28", key + "clientCapabilities": {}}}
+            found = await dialogue(socket, "tools/list", meta)
+            assert (found["resultType"], [tool["name"] for tool in found["tools"]]) == ("complete", ["echo"])
+
+
+async def test_the_gateway_says_how_credentials_are_given(tmp_path: Path) -> None:
+    it = World(tmp_path, {"one": FakeServer()})
+    it.authenticated = True
+    async with started(it), listening(it.gateway.gate) as listener:
+        for token, status in ((None, 401), ("Bearer wrong", 401), ("Bearer ada", 101)):
+            async with connection(listener) as client:
+                reply = await client.shake(changed(HANDSHAKE, authorization=token))
+                assert reply.status == status
+                assert reply.headers.get("www-authenticate") == ("Bearer" if status == 401 else None)
