@@ -88,7 +88,7 @@ async def test_how_long_a_task_holds_its_link(monkeypatch: pytest.MonkeyPatch) -
     assert ids.find(ann, task.shown) is None
     ids.expire()
     assert len(ids) == 0
-    assert not any((ids._tasks, ids._known, ids._first))
+    assert not any((ids._tasks, ids._known, ids._first, ids._counts))
 
 
 async def test_what_is_known_of_a_principal_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +96,9 @@ async def test_what_is_known_of_a_principal_is_bounded(monkeypatch: pytest.Monke
     ids, here = TaskIds(KeyRing()), link()
     ann, bob = caller("ann"), caller("bob")
     bobs = ids.show(bob, "s", "e", here, "0", 5)
+    others = ids.show(ann, "other", "e", link(), "0", 5)
     anns = [ids.show(ann, "s", "e", here, str(number), 5) for number in range(10)]
     assert [ids.find(ann, task.shown) for task in anns] == [None] * 7 + anns[7:]
     assert ids.find(bob, bobs.shown) is bobs
-    assert len(ids) == 4
+    assert ids.find(ann, others.shown) is others
+    assert len(ids) == 5

@@ -8,6 +8,7 @@ always has the same id for one principal, which is why a table is kept beside th
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 
 from only1mcp_kernel.gateway.link import Link
@@ -19,7 +20,7 @@ SHORTEST = 60.0
 LONGEST = 24 * 3600.0
 """Seconds a task is known, and holds its link, when nobody asks for it any more."""
 MAX_TASKS = 10_000
-"""Tasks of one principal that are known at a time; the oldest is forgotten for a newer one."""
+"""Tasks of one principal and one server that are known at a time; the oldest is forgotten for a newer one."""
 _PURPOSE = "task"
 
 
@@ -69,6 +70,8 @@ class TaskIds:
         self._keys = keys
         self._tasks: dict[str, dict[str, Task]] = {}
         """Principal -> shown id -> task."""
+        self._counts: Counter[tuple[str, str]] = Counter()
+        """How many of each principal and server."""
         self._known: dict[tuple[str, _Place, str], Task] = {}
         self._first: dict[tuple[Link, str], Task] = {}
         """Whose a legacy server's task is that it speaks of unasked."""
@@ -124,10 +127,11 @@ class TaskIds:
 
     def _add(self, task: Task) -> Task:
         principal = task.caller.principal.id
-        tasks = self._tasks.setdefault(principal, {})
-        if len(tasks) >= MAX_TASKS:
-            self._drop(next(iter(tasks.values())))
-        tasks[task.shown] = task
+        count = (principal, task.server)
+        if self._counts[count] >= MAX_TASKS:  # no server makes another one's tasks be forgotten
+            self._drop(next(each for each in self._tasks[principal].values() if each.server == task.server))
+        self._counts[count] += 1
+        self._tasks.setdefault(principal, {})[task.shown] = task
         self._known[principal, task.link or (task.server, task.endpoint), task.own] = task
         if task.link is not None:
             self._first.setdefault((task.link, task.own), task)
@@ -140,6 +144,10 @@ class TaskIds:
         del tasks[task.shown]
         if not tasks:
             del self._tasks[principal]
+        count = (principal, task.server)
+        self._counts[count] -= 1
+        if not self._counts[count]:
+            del self._counts[count]
         key = (principal, task.link or (task.server, task.endpoint), task.own)
         if self._known.get(key) is task:
             del self._known[key]
