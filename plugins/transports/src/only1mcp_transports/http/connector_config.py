@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from urllib.parse import urlsplit
-
 from pydantic import Field, field_validator
 
 from only1mcp_sdk import PluginConfig
+from only1mcp_transports.http.fields import check_headers, check_url
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_NOT_IN_VALUES = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _OURS = frozenset(
     {
         "accept",
@@ -45,30 +41,10 @@ class ConnectorConfig(PluginConfig):
     @field_validator("url")
     @classmethod
     def _reachable(cls, url: str) -> str:
-        # What is wrong is said without quoting the URL: it may contain a key.
-        if re.search(r"[\x00-\x20\x7f]", url):
-            raise ValueError("a URL contains no spaces and no control characters")
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https"):
-            raise ValueError("write a URL that starts with http:// or https://")
-        if not parts.hostname:
-            raise ValueError("the URL names no host")
-        if parts.port == 0:
-            raise ValueError("the URL's port is 0")
-        return url
+        return check_url(url, "http", "https")
 
     @field_validator("headers")
     @classmethod
     def _sendable(cls, headers: dict[str, str]) -> dict[str, str]:
-        seen = set()
-        for name, value in headers.items():
-            if not _TOKEN.fullmatch(name):
-                raise ValueError(f"{name!r} is no name of a header field")
-            if name.lower() in _OURS:
-                raise ValueError(f"{name} is set by the transport itself; remove it")
-            if name.lower() in seen:
-                raise ValueError(f"{name} is given twice")
-            if _NOT_IN_VALUES.search(value):
-                raise ValueError(f"the value of {name} contains a line break or control character")
-            seen.add(name.lower())
+        check_headers(headers, _OURS)
         return headers

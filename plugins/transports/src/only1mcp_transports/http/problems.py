@@ -25,7 +25,7 @@ def address(url: str) -> str:
 def origin(url: str) -> str:
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+    return f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme in ('https', 'wss') else 80)}"
 
 
 def host(url: str) -> str:

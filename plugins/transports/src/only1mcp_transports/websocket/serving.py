@@ -16,8 +16,9 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from only1mcp_sdk import AccessDenied, Arrival, Conversation, Gate
 from only1mcp_transports.http.checks import Refused, error_body
 from only1mcp_transports.http.server import Route
-from only1mcp_transports.websocket.frames import SUBPROTOCOL, Outbox
+from only1mcp_transports.websocket.outbox import Outbox
 
+SUBPROTOCOL = "mcp"
 FAREWELL = 5.0
 """Seconds a client gets to confirm the end."""
 LINGER = 1.0
@@ -32,6 +33,7 @@ class Socket(web.WebSocketResponse):
         super().__init__(
             timeout=FAREWELL,
             heartbeat=heartbeat,
+            autoping=False,  # it would wait until a pong is written, and read nothing meanwhile
             protocols=(SUBPROTOCOL,),
             compress=False,  # nothing that unpacks to more than it said
             max_msg_size=gate.message_limit + 1,
@@ -53,15 +55,12 @@ class Client:
         self._gate = gate
         self._request = request
         self._outbox = Outbox(buffer_bytes, self._cut_off)
-        self._something = asyncio.Event()
-        self._ending = False
         self._conversation: Conversation | None = None
 
     # -- for the gate
 
     def send(self, message: bytes) -> None:
         self._outbox.put(message)
-        self._something.set()
 
     # -- for the route
 
@@ -70,8 +69,7 @@ class Client:
         return bool(self._outbox) or (self._conversation is not None and self._conversation.busy)
 
     def end(self) -> None:
-        self._ending = True
-        self._something.set()
+        self._outbox.goodbye(WSCloseCode.GOING_AWAY, b"the gateway is going away")
 
     # -- at work
 
@@ -86,12 +84,15 @@ class Client:
     async def talk(self, socket: Socket) -> None:
         """Until the client or the gateway ends it."""
         async with asyncio.TaskGroup() as tasks:
-            writing = tasks.create_task(self._write(socket))
+            writing = tasks.create_task(self._outbox.deliver(socket))
             await self._read(socket)
             writing.cancel()
 
     def leave(self) -> None:
         self._outbox.shut()
+        transport = self._request.transport
+        if transport is not None and transport.get_write_buffer_size():
+            transport.abort()  # it did not read to the end, and closing would wait for that
         if self._conversation is not None:
             self._conversation.disconnected()
 
@@ -103,6 +104,10 @@ class Client:
     async def _read_one(self, socket: Socket) -> bool:
         """Whether there may be more."""
         message = await socket.receive()
+        if message.type is WSMsgType.PING:
+            self._outbox.pong(message.data)
+        if message.type in (WSMsgType.PING, WSMsgType.PONG):
+            return True
         if message.type is WSMsgType.BINARY:
             await socket.close(code=WSCloseCode.UNSUPPORTED_DATA, message=b"messages come as text")
         if message.type is not WSMsgType.TEXT or self._conversation is None:
@@ -113,17 +118,6 @@ class Client:
             return False
         self._conversation.received(body)
         return True
-
-    async def _write(self, socket: Socket) -> None:
-        with contextlib.suppress(ConnectionError):
-            while True:
-                await self._something.wait()
-                self._something.clear()
-                while self._outbox:
-                    await socket.send_frame(self._outbox.take(), WSMsgType.TEXT)
-                if self._ending:
-                    await socket.close(code=WSCloseCode.GOING_AWAY, message=b"the gateway is going away")
-                    return
 
     def _cut_off(self) -> None:
         if self._request.transport is not None:

@@ -1,0 +1,67 @@
+"""The way to a server: header fields, proxies and sockets. Shared by the connectors that use HTTP.
+
+Proxies are taken from the environment here and not by aiohttp, which would also send what ~/.netrc says about the host.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import urllib.request
+from collections.abc import Mapping
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from only1mcp_transports.http.problems import host
+
+_PROBE_AFTER = 60
+"""Seconds of silence after which TCP asks whether the other side is still there."""
+
+
+def fixed_headers(url: str, configured: Mapping[str, str]) -> CIMultiDict[str]:
+    """What every request carries: what is configured, and what the URL says about the user."""
+    headers = CIMultiDict({"User-Agent": "only1mcp"})
+    parts = urlsplit(url)
+    if parts.username is not None:
+        # aiohttp refuses a URL with a user next to an Authorization header; the header is the more explicit one.
+        headers["Authorization"] = aiohttp.encode_basic_auth(
+            unquote(parts.username), unquote(parts.password or "")
+        )
+    for name, value in configured.items():
+        headers[name] = value
+    return headers
+
+
+def proxy_for(url: str) -> URL | None:
+    """The proxy that the environment asks for (HTTP_PROXY, HTTPS_PROXY, NO_PROXY). Raises `ValueError`."""
+    parts = urlsplit(url)
+    scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
+    found = urllib.request.getproxies().get(scheme)
+    if not found or _is_loopback(parts.hostname or "") or urllib.request.proxy_bypass(host(url)):
+        return None
+    proxy = URL(found if "://" in found else f"http://{found}")
+    if proxy.scheme not in ("http", "https") or not proxy.host:
+        raise ValueError(
+            f"{scheme.upper()}_PROXY in the environment is no http:// URL; other proxies are not supported"
+        )
+    return proxy
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+
+
+def probed_socket(info: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket that notices when the other machine vanished without a word, as whoever listens must."""
+    family, kind, protocol, *_ = info
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _PROBE_AFTER)
+    return made
