@@ -144,6 +144,28 @@ async def test_its_status_is_told_to_the_server(tmp_path: Path) -> None:
         assert told == [task(server.ids[0], "completed")]
 
 
+async def test_a_call_has_time_while_the_client_works_for_it(tmp_path: Path) -> None:
+    server = Asking()
+
+    async def ask(connection: FakeConnection, params: Json) -> Json:
+        answer = await connection.ask("sampling/createMessage", SAMPLE)
+        for _ in range(4):
+            await asyncio.sleep(0.15)
+            await connection.ask("tasks/get", {"taskId": answer["result"]["task"]["taskId"]})
+        return {"content": []}
+
+    server.methods["tools/call"] = ask
+    it = World(tmp_path, {"one": server})
+    it.server_options["one"] = {"call_timeout": 0.3}
+    async with started(it):
+        runner = await Runner.of(it)
+        calling = runner.client.legacy("tools/call", {"name": "ask"})
+        runner.client.answer(await calling.until_sent("sampling/createMessage"), {"task": task("mine")})
+        for count in range(1, 5):
+            runner.client.answer(await runner.asked("tasks/get", count), task("mine"))
+        assert "result" in await calling.done()
+
+
 async def test_what_a_server_may_not_ask(tmp_path: Path) -> None:
     server, other = Asking(), Asking()
     other.lists["tools"] = [{"name": "other"}]

@@ -190,11 +190,19 @@ class Call:
         self.exchange = exchange
         self._done = done
         exchange.on_cancel = self.cancel
-        loop = asyncio.get_running_loop()
         self._asked_at = time.monotonic()
+        self._set_timer()
+
+    def _set_timer(self) -> None:
         if self._timeout:
-            exchange.deadline = self._asked_at + self._timeout
-            self._timer = loop.call_later(self._timeout, self._time_out)
+            self.exchange.deadline = time.monotonic() + self._timeout
+            self._timer = asyncio.get_running_loop().call_later(self._timeout, self._time_out)
+
+    def prolong(self) -> None:
+        """The client works for the server meanwhile, and not on a question of this call: the time begins anew."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._set_timer()
 
     # -- from the link
 

@@ -298,6 +298,10 @@ class Server:
 
     def asked(self, link: Link, id: Json, question: Question, stream: int | None) -> None:
         if link.era == "legacy" and question.method in OF_CLIENTS:
+            working = self.tasks.of_clients.sessions(link)
+            for each in calls_in_flight(link):
+                if each.exchange.caller.session in working:
+                    each.prolong()
             self.tasks.of_clients.asked(link, id, question)
             return
         task = self.tasks.behind(link, question)
@@ -307,7 +311,8 @@ class Server:
             owner = owner_name(call.exchange.caller) if call is not None else link.opener
             for endpoint in self.endpoints:
                 endpoint.roots_asked(link, owner)
-        session = call.exchange.caller.session if call is not None else link.owner or link.opener
+        asked = call.exchange.caller if call is not None else task.caller if task is not None else None
+        session = asked.session if asked is not None else link.owner or link.opener
         link.visits.asked(question, session or "")
         question = self.tasks.shown(link, id, question, task, call)
         put(link, id, question, call, task, self._audience.ask, self.log)
