@@ -21,8 +21,8 @@ Written by `make conformance`: the official suite (`@modelcontextprotocol/confor
 each revision that has it; `+` is passed, `-` is not, and nothing stands where it was not run. Scenarios in italics are
 not required by that revision.
 
-The legs `one` and `two` are compared with `direct` check by check, and any check that comes out worse fails the run. One
-check is not made there: whether several event streams work at once where the gateway answers plainly, without a stream.
+The legs `one` and `two` are compared with `direct` check by check, and any check that comes out worse fails the run.
+One check is not made there: whether several event streams work at once where the gateway answers plainly, without one.
 """
 
 
