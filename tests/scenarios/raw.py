@@ -37,6 +37,10 @@ NAMED_BY = {
 }
 
 
+decode = msgspec.json.Decoder(float_hook=float).decode
+"""Takes any number there is, however large."""
+
+
 class Refused(Exception):
     """The peer answered with a JSON-RPC error."""
 
@@ -55,6 +59,8 @@ class Peer(ABC):
         self.era: Era = era
         self.answers = dict(answers or {})
         self.notifications: list[dict[str, Any]] = []
+        self.heard: Callable[[bytes], None] = lambda raw: None
+        """Called with each notification, as it was written."""
         self.questions: list[dict[str, Any]] = []
         self.hello: dict[str, Any] = {}
         self._ids = 0
@@ -68,14 +74,23 @@ class Peer(ABC):
     async def close(self) -> None: ...
 
     @abstractmethod
-    async def exchange(self, message: dict[str, Any]) -> bytes:
-        """Send a request and return the message that answers it, as it came."""
+    async def exchange_text(self, text: bytes, message: dict[str, Any]) -> bytes:
+        """Send a request written like this, and return the message that answers it, as it came."""
 
     @abstractmethod
     async def send(self, message: dict[str, Any]) -> None:
         """Send what expects no answer."""
 
     # What it is used for.
+
+    async def exchange(self, message: dict[str, Any]) -> bytes:
+        """Send a request and return the message that answers it, as it came."""
+        return await self.exchange_text(msgspec.json.encode(message), message)
+
+    def noted(self, raw: bytes, message: dict[str, Any]) -> None:
+        """A notification came."""
+        self.notifications.append(message)
+        self.heard(raw)
 
     @property
     def capabilities(self) -> dict[str, Any]:
@@ -89,10 +104,10 @@ class Peer(ABC):
     async def greet(self) -> None:
         """The handshake of this era."""
         if self.era == "modern":
-            self.hello = msgspec.json.decode(await self.result("server/discover"))
+            self.hello = decode(await self.result("server/discover"))
             return
         params = {"protocolVersion": LEGACY, "capabilities": self.capabilities, "clientInfo": INFO}
-        self.hello = msgspec.json.decode(await self.result("initialize", params))
+        self.hello = decode(await self.result("initialize", params))
         await self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
     async def result(self, method: str, params: Mapping[str, Any] | None = None) -> bytes:
@@ -112,7 +127,7 @@ class Peer(ABC):
 
     async def value(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """The same, decoded."""
-        return msgspec.json.decode(await self.result(method, params))
+        return decode(await self.result(method, params))
 
     async def call(self, tool: str, arguments: Mapping[str, Any] | None = None, **meta: Any) -> Any:
         params: dict[str, Any] = {"name": tool, "arguments": dict(arguments or {})}
@@ -162,7 +177,7 @@ class Peer(ABC):
 
     def _asked(self, result: Raw) -> dict[str, Any] | None:
         """The members to retry with, when the result is a question."""
-        head = msgspec.json.decode(result)
+        head = decode(result)
         if not isinstance(head, dict) or head.get("resultType") != "input_required":
             return None
         replies: dict[str, Any] = {}

@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
-import msgspec
 
-from tests.scenarios.raw import LEGACY, MODERN, NAMED_BY, Answer, Era, Peer
+from tests.scenarios.raw import LEGACY, MODERN, NAMED_BY, Answer, Era, Peer, decode
 
 
 class HttpStatus(Exception):
@@ -63,9 +62,10 @@ class HttpPeer(Peer):
         self._listener = asyncio.create_task(self._hold_stream())
         await asyncio.sleep(0.05)
 
-    async def exchange(self, message: dict[str, Any]) -> bytes:
+    async def exchange_text(self, text: bytes, message: dict[str, Any]) -> bytes:
         http = self._connected()
-        async with http.post(self.url, json=message, headers=self._headers(message)) as response:
+        headers = {**self._headers(message), "Content-Type": "application/json"}
+        async with http.post(self.url, data=text, headers=headers) as response:
             if "application/json" in response.headers.get("Content-Type", ""):
                 body = await response.read()
                 unknown_session = response.status == 404 and self.session
@@ -102,17 +102,17 @@ class HttpPeer(Peer):
 
     async def _answer_in(self, response: aiohttp.ClientResponse, wanted: Any) -> bytes:
         async for event in events(response):
-            message = msgspec.json.decode(event)
+            message = decode(event)
             if "method" not in message and message.get("id") == wanted:
                 return event
-            await self._take(message)
+            await self._take(event, message)
         raise HttpStatus(response.status, b"the stream ended without an answer")
 
-    async def _take(self, message: dict[str, Any]) -> None:
+    async def _take(self, raw: bytes, message: dict[str, Any]) -> None:
         if "id" in message:
             await self.send(self.answer(message))
         else:
-            self.notifications.append(message)
+            self.noted(raw, message)
 
     async def _hold_stream(self) -> None:
         headers = {**self._headers({}), "Accept": "text/event-stream"}
@@ -121,7 +121,7 @@ class HttpPeer(Peer):
             if response.status != 200:
                 raise HttpStatus(response.status, await response.read())
             async for event in events(response):
-                await self._take(msgspec.json.decode(event))
+                await self._take(event, decode(event))
 
 
 async def events(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

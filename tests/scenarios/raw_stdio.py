@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tests.scenarios.raw import Answer, Era, Peer
+from tests.scenarios.raw import Answer, Era, Peer, decode
 
 
 class StdioPeer(Peer):
@@ -68,22 +68,25 @@ class StdioPeer(Peer):
             await self._reader
         self.process = None
 
-    async def exchange(self, message: dict[str, Any]) -> bytes:
+    async def exchange_text(self, text: bytes, message: dict[str, Any]) -> bytes:
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[message["id"]] = future
-        await self.send(message)
+        await self._write(text)
         return await asyncio.wait_for(future, 60)
 
     async def send(self, message: dict[str, Any]) -> None:
+        await self._write(msgspec.json.encode(message))
+
+    async def _write(self, text: bytes) -> None:
         assert self.process is not None, "use opened(peer)"
         assert self.process.stdin is not None
-        self.process.stdin.write(msgspec.json.encode(message) + b"\n")
+        self.process.stdin.write(text + b"\n")
         await self.process.stdin.drain()
 
     async def _read(self, process: Process) -> None:
         assert process.stdout is not None
         while line := await process.stdout.readline():
-            message = msgspec.json.decode(line)
+            message = decode(line)
             if "method" not in message:
                 future = self._waiting.pop(message.get("id"), None)
                 if future is not None and not future.done():
@@ -92,7 +95,7 @@ class StdioPeer(Peer):
                 with contextlib.suppress(ConnectionError):  # it asked, and left
                     await self.send(self.answer(message))
             else:
-                self.notifications.append(message)
+                self.noted(line.strip(), message)
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(ConnectionError(f"{self.command[0]} closed its output"))

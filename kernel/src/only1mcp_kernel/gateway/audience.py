@@ -60,7 +60,7 @@ class Clients:
         level = text(params.get("level")) or "info"
         for session in self._one_principals(link):
             if wants(level, session.log_level):
-                session.tell(wire.notification(message.method, message.params))
+                session.tell_anywhere(wire.notification(message.method, message.params))
 
     def told(self, link: Link, message: Envelope) -> None:
         for session in self._one_principals(link):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from only1mcp_kernel.gateway.server import Server
+from only1mcp_kernel.protocol import caching
 from only1mcp_kernel.protocol.modern import SERVER_INFO
 from only1mcp_kernel.protocol.revisions import MODERN
 from only1mcp_sdk import Era, Json, Members, Result
@@ -60,13 +61,19 @@ def discovery(servers: Mapping[str, Server]) -> Result:
         "resultType": b'"complete"',
         "supportedVersions": encode(MODERN),
         "capabilities": join(capabilities_of(servers, "modern")),
-        "ttlMs": b"0",
-        "cacheScope": b'"private"',
+        **_caching(servers),
         **_instructions(servers, "modern"),
         **_unknown(servers, "modern"),
     }
     members["_meta"] = join({**_object(members.get("_meta")), SERVER_INFO: SERVER})
     return Result(join(members), "modern")
+
+
+def _caching(servers: Mapping[str, Server]) -> Members:
+    """How long a discovery lasts: as long as those of the servers, and not at all while one of them is away."""
+    if not all(server.up for server in servers.values()):
+        return caching.of_all([])
+    return caching.of_all(server.listings.greeting("modern")[1] for server in servers.values())
 
 
 def capabilities_of(servers: Mapping[str, Server], era: Era) -> Members:
