@@ -20,7 +20,8 @@ from only1mcp_sdk import Caller, ConnectFailed, Connection, Era, Inbox, Json, Me
 from tests.property.machines import HoldingConnection, HoldingServer, LoopMachine
 
 picks = st.integers(0, 10**6)
-CAPABILITIES = [b"{}", b'{"roots":{}}', b'{"sampling":{},"elicitation":{}}']
+ROOTS = b'{"roots":{}}'
+CAPABILITIES = [b"{}", ROOTS, ROOTS, b'{"sampling":{},"elicitation":{}}']
 NEVER = 3600.0
 
 
@@ -73,7 +74,7 @@ class Lease:
 
 class Links(LoopMachine):
     @initialize(
-        isolation=st.sampled_from(["auto", "auto", "shared", "principal", "session"]),
+        isolation=st.sampled_from(["auto", "auto", "auto", "shared", "principal", "session"]),
         eras=st.sampled_from([("legacy",), ("modern",), ("legacy", "modern")]),
         era=st.sampled_from([None, None, "legacy", "modern"]),
     )
@@ -95,20 +96,31 @@ class Links(LoopMachine):
 
     @rule(
         who=st.sampled_from(["alice", "bob"]),
-        window=st.sampled_from(["", "1", "2"]),
+        window=st.sampled_from(["", "1", "1", "2", "2"]),
         raw=st.sampled_from(CAPABILITIES),
     )
     def lease(self, who: str, window: str, raw: bytes) -> None:
-        session = f"{who}{window}" if window else ""
-        era: Era = "legacy" if window else "modern"
-        if self.closed or session in self.ended:
+        if self.closed:
             return
+        session = self.session(who, window) if window else ""
+        era: Era = "legacy" if window else "modern"
         revision = "2025-11-25" if window else "2026-07-28"
         caller = Caller(Principal(who), era, revision, "default", read_client(raw), session=session)
         self.leases.append(
             Lease(caller, self.act(lambda: self.tasks.start(self.endpoint.lease(caller), "lease")))
         )
         self.take_what_came()
+
+    @rule(who=st.sampled_from(["alice", "bob"]), other=st.booleans())
+    def two_windows_and_roots(self, who: str, other: bool) -> None:
+        """Of one principal, or of two; the first is asked for its roots."""
+        self.lease(who, "1", ROOTS)
+        self.the_server_asks_for_roots(0)
+        self.lease("bob" if other else who, "2", ROOTS)
+
+    def session(self, who: str, window: str) -> str:
+        """The session of a window; a new one after the last has ended."""
+        return f"{who}{window}.{sum(each.startswith(who + window) for each in self.ended)}"
 
     def take_what_came(self) -> None:
         for lease in [each for each in self.leases if each.task.done()]:
@@ -135,20 +147,31 @@ class Links(LoopMachine):
         self.act(self.leases[pick % len(self.leases)].task.cancel)
         self.take_what_came()
 
-    @rule(delay=st.sampled_from([0.0, 0.0, 1.0, 30.0]), fails=st.booleans())
-    def the_server_changes(self, delay: float, fails: bool) -> None:
-        self.connector.delay, self.connector.fails = delay, fails and delay > 0
+    @rule(
+        delay=st.sampled_from([0.0, 0.0, 0.5, 30.0]), how=st.sampled_from(["", "", "", "", "fails", "silent"])
+    )
+    def the_server_changes(self, delay: float, how: str) -> None:
+        self.connector.delay, self.connector.fails, self.server.silent = (
+            delay,
+            how == "fails",
+            how == "silent",
+        )
 
     @precondition(lambda self: self.server.open_connections())
     @rule(pick=picks)
     def a_connection_dies(self, pick: int) -> None:
         open = self.server.open_connections()
         self.act(open[pick % len(open)].die)
+        if pick % 4:
+            self.loop.pass_time(1)
+            self.take_what_came()
 
-    @precondition(lambda self: self.server.open_connections("legacy"))
     @rule(pick=picks)
     def the_server_asks_for_roots(self, pick: int) -> None:
         open = self.server.open_connections("legacy")
+        if not open:
+            return
+        open = [each for each in open if "roots" in each.declared] or open
         self.act(lambda: open[pick % len(open)].ask("roots/list"))
         self.loop.pass_time(0.2)
         self.take_what_came()
@@ -158,11 +181,11 @@ class Links(LoopMachine):
     def a_request_gets_lost(self, pick: int) -> None:
         self.act(lambda: self.endpoint.link_failed(list(self.given)[pick % len(self.given)]))
 
-    @rule(window=st.sampled_from(["alice1", "alice2", "bob1", "bob2"]))
-    def a_session_ends(self, window: str) -> None:
-        self.ended.add(window)
-        self.do(self.endpoint.release(window))
-        assert not [link for link in self.endpoint.links if link.owner == window]
+    @rule(who=st.sampled_from(["alice", "bob"]), window=st.sampled_from(["1", "2"]))
+    def a_session_ends(self, who: str, window: str) -> None:
+        session = self.session(who, window)
+        self.ended.add(session)
+        self.do(self.endpoint.release(session))
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 100.0]))
     def idle_links_are_retired(self, seconds: float) -> None:
@@ -203,6 +226,12 @@ class Links(LoopMachine):
         assert not self.server.open_connections()
 
     @invariant()
+    def nothing_is_kept_for_those_who_left(self) -> None:
+        if hasattr(self, "endpoint"):
+            assert not [link for link in self.endpoint.links if link.alive and link.owner in self.ended]
+            assert not [key for key in self.endpoint._links if self.ended & set(key)]
+
+    @invariant()
     def every_link_that_is_kept_is_open(self) -> None:
         if hasattr(self, "endpoint"):
             kept = {link._connection for link in self.endpoint.links if link.alive}
@@ -227,4 +256,4 @@ class Links(LoopMachine):
 
 
 TestLinks = Links.TestCase
-TestLinks.settings = settings(max_examples=120, stateful_step_count=40)
+TestLinks.settings = settings(max_examples=150, stateful_step_count=40)
