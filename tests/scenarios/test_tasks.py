@@ -116,7 +116,7 @@ async def test_two_real_servers_run_tasks_that_ask(folder: Path) -> None:
     with Gateway(folder, {"servers": {"a": EVERYTHING, "b": EVERYTHING}}) as gateway:
         gateway.start()
         async with opened(Window(gateway.url, "legacy", Runner().answers)) as scout:
-            await scout.settled("tools", 2 * 18)
+            await scout.settled("tools", 2 * 16)
         windows = [Window(gateway.url, "legacy", Runner().answers) for _ in range(2)]
         async with opened(windows[0]), opened(windows[1]):
             assert windows[0].hello["capabilities"]["tasks"] == direct.hello["capabilities"]["tasks"]
@@ -140,7 +140,7 @@ async def test_a_real_server_has_its_clients_run_a_task(folder: Path) -> None:
         runners = [Runner(), Runner()]
         windows = [Window(gateway.url, "legacy", runner.answers) for runner in runners]
         async with opened(windows[0]), opened(windows[1]):
-            await windows[0].settled("tools", 18)
+            await windows[0].settled("tools", 16)
             results = await asyncio.gather(*(window.value("tools/call", call) for window in windows))
         for runner, result in zip(runners, results, strict=True):
             said = result["content"][0]["text"]
