@@ -10,6 +10,7 @@ from only1mcp_transports.http.config import ListenerConfig as HttpListenerConfig
 from only1mcp_transports.http.connector_config import ConnectorConfig as HttpConnectorConfig
 from only1mcp_transports.stdio.config import ConnectorConfig as StdioConnectorConfig
 from only1mcp_transports.stdio.config import ListenerConfig as StdioListenerConfig
+from only1mcp_transports.websocket.config import ConnectorConfig as WebSocketConnectorConfig
 
 
 @hookimpl
@@ -25,6 +26,7 @@ def only1mcp_register_connector() -> Iterable[Offer[Connector]]:
     return [
         offer("http", HttpConnectorConfig, _http_connector, aliases=("streamable-http", "streamableHttp")),
         offer("stdio", StdioConnectorConfig, _stdio_connector),
+        offer("websocket", WebSocketConnectorConfig, _websocket_connector, aliases=("ws",)),
     ]
 
 
@@ -55,6 +57,16 @@ async def _stdio_listener(config: StdioListenerConfig, context: Context) -> Asyn
 @asynccontextmanager
 async def _stdio_connector(config: StdioConnectorConfig, context: Context) -> AsyncIterator[Connector]:
     from only1mcp_transports.stdio.connector import open_connector
+
+    async with open_connector(config, context) as connector:
+        yield connector
+
+
+@asynccontextmanager
+async def _websocket_connector(
+    config: WebSocketConnectorConfig, context: Context
+) -> AsyncIterator[Connector]:
+    from only1mcp_transports.websocket.connector import open_connector
 
     async with open_connector(config, context) as connector:
         yield connector

@@ -29,6 +29,8 @@ class Outbox:
     """
 
     def __init__(self, limit: int, overflowed: Callable[[], None]) -> None:
+        self.closing = False
+        """It has said goodbye and waits for the peer's: leave it to that."""
         self._limit = limit
         self._overflowed = overflowed
         self._waiting: deque[bytes] = deque()
@@ -79,6 +81,7 @@ class Outbox:
                 await self._send(socket)
                 if self._goodbye is not None:
                     code, reason = self._goodbye
+                    self.closing = True
                     await socket.close(code=code, message=reason)
                     return
 

@@ -86,7 +86,8 @@ class Client:
         async with asyncio.TaskGroup() as tasks:
             writing = tasks.create_task(self._outbox.deliver(socket))
             await self._read(socket)
-            writing.cancel()
+            if not self._outbox.closing:
+                writing.cancel()
 
     def leave(self) -> None:
         self._outbox.shut()
