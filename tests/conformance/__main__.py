@@ -6,24 +6,17 @@ import argparse
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
-from tests.conformance.legs import (
-    CLIENT_SCENARIOS,
-    DIRECT,
-    SERVER_LEGS,
-    run_client_leg,
-    run_server_leg,
-    run_tasks_leg,
-)
+from tests.conformance.clients import SCENARIOS, WAYS, expected, run_client
+from tests.conformance.legs import DIRECT, SERVER_LEGS, run_server_leg, run_tasks_leg
 from tests.conformance.processes import sdk_version
-from tests.conformance.report import Run, differences, passed, shortfall, table
+from tests.conformance.report import Run, differences, lost, passed, shortfall, table
 from tests.conformance.suite import Results, version
 from tests.scenarios.tools import ROOT
 
 PAGE = ROOT / "docs" / "conformance.md"
-TASKS, CLIENT, THROUGH = "tasks", "client", "through"
+TASKS, CLIENT = "tasks", "client"
 LEGS = [*(leg.name for leg in SERVER_LEGS), TASKS, CLIENT]
 
 
@@ -60,7 +53,9 @@ def run_servers(wanted: list[str], scenario: str, folder: Path, problems: list[s
         for revision in leg.least:
             show(f"{leg.name}: {revision}", found[revision])
         if not scenario:
-            problems += shortfall(leg.name, found, leg.least)
+            problems += [f"{leg.name}: {each}" for each in shortfall(found, leg.least)]
+            if leg.name == DIRECT:
+                problems += [f"{leg.name}: {each}" for each in lost(found)]
         if leg.like_direct:
             problems += [f"{leg.name}: {each}" for each in differences(servers[DIRECT], found)]
     return servers
@@ -74,21 +69,15 @@ def run_tasks(scenario: str, folder: Path, problems: list[str]) -> Results:
 
 
 def run_clients(scenario: str, folder: Path, problems: list[str]) -> Run:
-    clients: Run = {
-        DIRECT: run_client_leg(True, folder / f"{CLIENT}-{DIRECT}", scenario),
-        THROUGH: run_client_leg(False, folder / CLIENT, scenario),
-    }
-    for name, found in clients.items():
+    clients: Run = {}
+    for way in WAYS:
+        found = clients[way] = run_client(way, folder / f"{CLIENT}-{way}", scenario)
         for revision, results in found.items():
-            show(f"{CLIENT} {name}: {revision}", results)
+            show(f"{CLIENT} {way}: {revision}", results)
+        problems += [f"{CLIENT} {way}: {each}" for each in differences(expected(clients[DIRECT], way), found)]
     if not scenario:
-        least: Mapping[str, int] = {revision: len(each) for revision, each in CLIENT_SCENARIOS.items()}
-        problems += [
-            f"{CLIENT} {DIRECT}: {revision}: {passed(clients[DIRECT][revision])} of {count}"
-            for revision, count in least.items()
-            if passed(clients[DIRECT][revision]) < count
-        ]
-    problems += [f"{CLIENT}: {each}" for each in differences(clients[DIRECT], clients[THROUGH])]
+        least = {revision: len(each) for revision, each in SCENARIOS.items()}
+        problems += [f"{CLIENT} {DIRECT}: {each}" for each in shortfall(clients[DIRECT], least)]
     return clients
 
 
@@ -99,9 +88,8 @@ def show(leg: str, results: Results) -> None:
     print(f"{leg}: {passed(results)} of {len(required)} required scenarios passed", flush=True)
     for name, outcome in results.items():
         if outcome.scored and not outcome.passed:
-            print(
-                f"    - {name}: {', '.join(check for check, status in outcome.checks if status == 'FAILURE')}"
-            )
+            failed = [check for check, status in outcome.checks if status == "FAILURE"]
+            print(f"    - {name}: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

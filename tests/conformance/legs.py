@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conformance.processes import CLIENT, PYTHON, SECOND, gateway, jobs, over_stdio, reference
-from tests.conformance.suite import REQUIRED, Results, against_client, against_extension, against_server
+from tests.conformance.processes import SECOND, gateway, jobs, over_stdio, reference
+from tests.conformance.suite import REQUIRED, Results, against_extension, against_server
 
 DIRECT = "direct"
 LEGACY, MODERN = "2025-11-25", "2026-07-28"
@@ -66,26 +65,6 @@ SERVER_LEGS = (
     ),
 )
 
-CLIENT_SCENARIOS = {
-    LEGACY: (
-        "initialize",
-        "tools_call",
-        "elicitation-sep1034-client-defaults",
-        "sse-retry",
-        "json-schema-2020-12-preservation",
-    ),
-    MODERN: (
-        "tools_call",
-        "request-metadata",
-        "sep-2322-client-request-state",
-        "http-standard-headers",
-        "http-custom-headers",
-        "http-invalid-tool-headers",
-        "json-schema-ref-no-deref",
-        "json-schema-2020-12-preservation",
-    ),
-}
-
 TASK_SCENARIOS = (
     "tasks-lifecycle",
     "tasks-capability-negotiation",
@@ -115,18 +94,3 @@ def run_tasks_leg(folder: Path, scenario: str = "") -> Results:
             if scenario in ("", each):
                 results.update(against_extension(url, each, folder / each))
     return results
-
-
-def run_client_leg(direct: bool, folder: Path, scenario: str = "") -> dict[str, Results]:
-    """The suite as the server: the SDK's own client, alone or behind the gateway."""
-    client = f"{PYTHON} {CLIENT}"
-    if not direct:
-        client = f"{sys.executable} -m tests.conformance.through {folder} {client}"
-    found: dict[str, Results] = {}
-    for revision, scenarios in CLIENT_SCENARIOS.items():
-        results: Results = {}
-        for each in scenarios:
-            if scenario in ("", each):
-                results.update(against_client(client, each, revision, folder / revision / each))
-        found[revision] = results
-    return found

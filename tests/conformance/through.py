@@ -1,7 +1,7 @@
 """A client behind the gateway: run by the suite as if it were the client itself.
 
-Usage: python -m tests.conformance.through FOLDER CLIENT... URL: starts a gateway in front of URL and runs CLIENT
-against that.
+Usage: python -m tests.conformance.through FOLDER ERA CLIENT... URL: starts a gateway in front of URL, which is
+spoken to in that era (`auto`: as found out), and runs CLIENT against the gateway.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from tests.conformance.processes import gateway
 
 
 def main() -> int:
-    folder, *client, url = sys.argv[1:]
+    folder, era, *client, url = sys.argv[1:]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the suite's time is up: stop the gateway, too
-    with gateway({"suite": {"url": url}}, Path(folder) / uuid.uuid4().hex) as front:
+    with gateway({"suite": {"url": url, "era": era}}, Path(folder) / uuid.uuid4().hex) as front:
         return subprocess.run([*client, front], check=False).returncode
 
 
