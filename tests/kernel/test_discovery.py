@@ -80,6 +80,8 @@ def leaves() -> Any:
         (module({"filter": [offer("x", Nothing, nothing, aliases="yz")]}), "aliases"),  # type: ignore[arg-type]
         (module({"filter": [offer("x", dict, nothing)]}), "not a PluginConfig"),  # type: ignore[type-var, arg-type]
         (module({"filter": [offer("x", Nothing, nothing, inline=True)]}), "inline"),
+        (module({"filter": [offer("x", Nothing, nothing, schemes=("http",))]}), "URL schemes"),
+        (module({"connector": [offer("x", Nothing, nothing, schemes="ws")]}), "schemes"),  # type: ignore[arg-type]
         (module({}, ONLY1MCP_API=(2, 0)), "plugin API 2.0"),
         (module({}, ONLY1MCP_API=(1, 99)), "plugin API 1.99"),
         (module({}, ONLY1MCP_API="1.0"), "pair of numbers"),

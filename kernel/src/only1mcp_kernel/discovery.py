@@ -136,6 +136,10 @@ def _check_offer(kind: str, offer: object) -> None:
         raise Unfit(f"{bad[0]!r} is no name for a {kind}: 1 to 64 letters, digits, _ and -, no capital first")
     if not (isinstance(claimed.config, type) and issubclass(claimed.config, PluginConfig)):
         raise Unfit(f"the configuration of the {kind} {offer.name!r} is not a PluginConfig")
+    if not isinstance(claimed.schemes, tuple) or not all(isinstance(each, str) for each in claimed.schemes):
+        raise Unfit(f"the schemes of the {kind} {offer.name!r} are not a tuple of texts")
+    if offer.schemes and kind != "connector":
+        raise Unfit(f"the {kind} {offer.name!r} has URL schemes, which only a connector can have")
     if offer.inline and kind != "transform":
         raise Unfit(f"the {kind} {offer.name!r} is inline, which only a transform can be")
 

@@ -44,6 +44,7 @@ class Offer(Generic[KindT]):
     open: Callable[[Any, Context], AbstractAsyncContextManager[KindT]]
     aliases: tuple[str, ...] = ()
     inline: bool = False
+    schemes: tuple[str, ...] = ()
 
 
 def offer(
@@ -53,6 +54,7 @@ def offer(
     *,
     aliases: tuple[str, ...] = (),
     inline: bool = False,
+    schemes: tuple[str, ...] = (),
 ) -> Offer[Component]:
     """Offer a component under `name`, the word that configuration files give after `use:`.
 
@@ -63,5 +65,8 @@ def offer(
     `aliases` are other words a configuration may use for it, e.g. those of clients whose files get pasted in.
     `inline=True` (transforms only) lets a user write the options of `config` straight into a server or a
     profile, without `use:`.
+
+    `schemes` (connectors only) are the URL schemes, in lower case, that are told by themselves to be yours: a server
+    that gives a `url` of one of them and no `use:` is reached by this connector, though the options of others fit too.
     """
-    return Offer(name=name, config=config, open=open, aliases=aliases, inline=inline)
+    return Offer(name=name, config=config, open=open, aliases=aliases, inline=inline, schemes=schemes)

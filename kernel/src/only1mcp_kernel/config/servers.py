@@ -10,6 +10,7 @@ from only1mcp_kernel.config.fingerprint import digest, essence
 from only1mcp_kernel.config.model import Component, ReplicaConfig, ServerConfig
 from only1mcp_kernel.config.problems import listed, nearest
 from only1mcp_kernel.config.settings import NAME, NAME_RULE, PLAIN_SETTINGS, ReplicaSettings, ServerSettings
+from only1mcp_kernel.config.validate import describe
 from only1mcp_kernel.offers import Registered, option_names, required_options
 
 _SELECTORS = ("use", "type")
@@ -128,9 +129,7 @@ class Servers:
         if len(fitting) == 1:
             return self._connectors[fitting[0]]
         if fitting:
-            message = f"what is given fits several connectors: {listed(fitting)}"
-            self._report(node, path, message, 'say which with "use"', at_key=True)
-            return None
+            return self._by_scheme(fitting, node, path)
         known = neighbours.union(*(option_names(found.offer.config) for found in self._connectors.values()))
         unknown = {key: nearest(key, known) for key in given if key not in known}
         for key, hint in unknown.items():
@@ -140,6 +139,30 @@ class Servers:
             message = "nothing here says how to reach the server"
             self._report(node, path, message, f'give "use", or one of: {listed(ways)}', at_key=True)
         return None
+
+    def _by_scheme(self, fitting: list[str], node: Node, path: Path) -> Registered | None:
+        """Of several that fit, the one to which the URL's scheme belongs."""
+        url = node.members.get("url")
+        known = {scheme: name for name in fitting for scheme in self._connectors[name].offer.schemes}
+        if url is None or not known:
+            message = f"what is given fits several connectors: {listed(fitting)}"
+            self._report(node, path, message, 'say which with "use"', at_key=True)
+            return None
+        if url.unresolved:
+            return None
+        if not isinstance(url.value, str):
+            self._report(url, (*path, "url"), f"should be valid text, not {describe(url)}")
+            return None
+        scheme, separator, _ = url.value.partition("://")
+        name = known.get(scheme.lower()) if separator else None
+        if name is None:
+            starts = f"should start with {listed(f'{each}://' for each in known)}"
+            hint = nearest(scheme, known) if separator else ""
+            self._report(
+                url, (*path, "url"), starts, hint or 'for anything else say which connector with "use"'
+            )
+            return None
+        return self._connectors[name]
 
     def _balance(self, server: Node, node: Node | None, replicas: int, path: Path) -> Component | None:
         if node is not None and node.value is not None:

@@ -24,9 +24,21 @@ def only1mcp_register_listener() -> Iterable[Offer[Listener]]:
 @hookimpl
 def only1mcp_register_connector() -> Iterable[Offer[Connector]]:
     return [
-        offer("http", HttpConnectorConfig, _http_connector, aliases=("streamable-http", "streamableHttp")),
+        offer(
+            "http",
+            HttpConnectorConfig,
+            _http_connector,
+            aliases=("streamable-http", "streamableHttp"),
+            schemes=("http", "https"),
+        ),
         offer("stdio", StdioConnectorConfig, _stdio_connector),
-        offer("websocket", WebSocketConnectorConfig, _websocket_connector, aliases=("ws",)),
+        offer(
+            "websocket",
+            WebSocketConnectorConfig,
+            _websocket_connector,
+            aliases=("ws",),
+            schemes=("ws", "wss"),
+        ),
     ]
 
 
