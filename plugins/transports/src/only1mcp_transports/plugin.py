@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from only1mcp_sdk import Connector, Context, Listener, Offer, hookimpl, offer
 from only1mcp_transports.http.config import ListenerConfig as HttpListenerConfig
 from only1mcp_transports.http.connector_config import ConnectorConfig as HttpConnectorConfig
+from only1mcp_transports.python.config import ConnectorConfig as PythonConnectorConfig
 from only1mcp_transports.stdio.config import ConnectorConfig as StdioConnectorConfig
 from only1mcp_transports.stdio.config import ListenerConfig as StdioListenerConfig
 from only1mcp_transports.websocket.config import ConnectorConfig as WebSocketConnectorConfig
@@ -16,7 +17,7 @@ from only1mcp_transports.websocket.config import ConnectorConfig as WebSocketCon
 @hookimpl
 def only1mcp_register_listener() -> Iterable[Offer[Listener]]:
     return [
-        offer("http", HttpListenerConfig, _http_listener),
+        offer("http", HttpListenerConfig, _http_listener, aliases=("websocket",)),
         offer("stdio", StdioListenerConfig, _stdio_listener),
     ]
 
@@ -31,6 +32,7 @@ def only1mcp_register_connector() -> Iterable[Offer[Connector]]:
             aliases=("streamable-http", "streamableHttp"),
             schemes=("http", "https"),
         ),
+        offer("python", PythonConnectorConfig, _python_connector),
         offer("stdio", StdioConnectorConfig, _stdio_connector),
         offer(
             "websocket",
@@ -79,6 +81,14 @@ async def _websocket_connector(
     config: WebSocketConnectorConfig, context: Context
 ) -> AsyncIterator[Connector]:
     from only1mcp_transports.websocket.connector import open_connector
+
+    async with open_connector(config, context) as connector:
+        yield connector
+
+
+@asynccontextmanager
+async def _python_connector(config: PythonConnectorConfig, context: Context) -> AsyncIterator[Connector]:
+    from only1mcp_transports.python.connector import open_connector
 
     async with open_connector(config, context) as connector:
         yield connector

@@ -1,0 +1,1 @@
+"""Servers that run within the gateway's own process: importable Python objects."""
