@@ -35,6 +35,8 @@ class Gateway:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/mcp"
         self.process: subprocess.Popen[bytes] | None = None
+        self.era = ""
+        """Which era the servers speak, where that matters to a test."""
         self.write(config)
 
     def write(self, config: Mapping[str, Any]) -> None:

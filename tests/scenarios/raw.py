@@ -58,6 +58,8 @@ class Peer(ABC):
     def __init__(self, era: Era, answers: Mapping[str, Answer] | None = None) -> None:
         self.era: Era = era
         self.answers = dict(answers or {})
+        self.details: dict[str, Any] = {}
+        """What is declared of a capability beside its name."""
         self.notifications: list[dict[str, Any]] = []
         self.heard: Callable[[bytes], None] = lambda raw: None
         """Called with each notification, as it was written."""
@@ -99,7 +101,7 @@ class Peer(ABC):
             "sampling/createMessage": "sampling",
             "roots/list": "roots",
         }
-        return {word[method]: {} for method in self.answers}
+        return {word[method]: self.details.get(word[method], {}) for method in self.answers}
 
     async def greet(self) -> None:
         """The handshake of this era."""
@@ -161,7 +163,10 @@ class Peer(ABC):
             return {**reply, "result": {}}
         if question["method"] not in self.answers:
             return {**reply, "error": {"code": -32601, "message": "this client was not asked to do that"}}
-        return {**reply, "result": self.answers[question["method"]](question.get("params", {}))}
+        try:
+            return {**reply, "result": self.answers[question["method"]](question.get("params", {}))}
+        except Refused as refused:
+            return {**reply, "error": refused.error}
 
     def _request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         self._ids += 1

@@ -57,6 +57,7 @@ class Listings:
         """When each variant was first asked for; None for the server's first answer of all."""
         self._listed_at: dict[Variant, float] = {}
         self._stale: set[EntryKind] = set()
+        self._tellers: dict[Variant, Link] = {}
         self._refreshing: asyncio.Task[None] | None = None
 
     def variant(self, caller: Caller) -> Variant:
@@ -189,9 +190,12 @@ class Listings:
         self.memory.keep(variant, catalogue)
         return known != catalogue
 
-    def outdated(self, kinds: Iterable[EntryKind]) -> None:
-        """The server says that its lists changed: list it again for everybody who is being served."""
+    def outdated(self, kinds: Iterable[EntryKind], teller: Link | None = None) -> None:
+        """The server says that its lists changed: list it again for everybody who is being served. Where several
+        processes serve, the one that said so knows best."""
         self._stale.update(kinds)
+        if teller is not None:
+            self._tellers[teller.era, teller.capabilities.group] = teller
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = self._tasks.spawn(self._refresh(), "list again")
 
@@ -210,6 +214,9 @@ class Listings:
 
     async def _fetch_again(self, variant: Variant) -> None:
         links = [link for each in self._reachable() for link in each.links if _serves(link, variant)]
+        teller = self._tellers.pop(variant, None)
+        if teller in links:
+            links.insert(0, teller)
         if not links:
             self.fetched.pop(variant, None)  # nobody uses it now; listed again when somebody asks
             return

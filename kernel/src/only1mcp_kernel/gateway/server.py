@@ -220,6 +220,7 @@ class Server:
         except Only1McpError as error:
             done(self._unavailable(str(error)))
         else:
+            self._join(link, exchange.caller)
             await self._levels.reach(link, exchange)
             self._call(endpoint, link, exchange, done)
 
@@ -329,7 +330,7 @@ class Server:
     def notified(self, link: Link, message: Envelope, params: Members) -> None:
         kinds = _CHANGED.get(message.method)
         if kinds is not None:
-            self.listings.outdated(kinds)
+            self.listings.outdated(kinds, link)
         elif message.method == "notifications/elicitation/complete":
             session = link.visits.complete(params.get("elicitationId"))
             if session is not None:
