@@ -190,6 +190,10 @@ class Clients:
         for listening in list(self._listenings.values()):
             listening.finish()
 
+    def listens(self, name: str) -> bool:
+        """Whether there is a listen stream of this name."""
+        return name in self._listenings
+
     def __len__(self) -> int:
         return len(self._listenings)
 

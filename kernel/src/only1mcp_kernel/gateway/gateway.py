@@ -109,7 +109,7 @@ class Gateway:
             for name, server in new.servers.items():
                 before = old.servers.get(name)
                 if before is not None and before is not server:
-                    server.subscriptions.adopt(before.subscriptions)
+                    server.subscriptions.adopt(before.subscriptions, self._is_there)
                     self._tasks.spawn(server.subscriptions.renew(), "subscribe again")
             for listener in new.listeners:
                 listener.attach(self.gate)
@@ -219,6 +219,10 @@ class Gateway:
 
     def _routers(self) -> Mapping[str, Router]:
         return self._generation.routers if self._generation is not None else {}
+
+    def _is_there(self, name: str) -> bool:
+        """Whether a session or listen stream is still open."""
+        return self._sessions.by_id(name) is not None or self._clients.listens(name)
 
     def _set_level(self, session: str, level: str) -> None:
         found = self._sessions.by_id(session)

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from only1mcp_kernel.gateway.turns import Turns
 from only1mcp_kernel.gateway.visits import Visits
 from only1mcp_kernel.protocol import modern
 from only1mcp_kernel.protocol.revisions import LATEST_LEGACY
@@ -117,6 +118,8 @@ class Link:
         """Requests nobody waits for any more, but that the server may still be working on -> the principal."""
         self.subscriptions: dict[str, set[str]] = {}
         """Resource URI -> who wants to hear of it (a session's name, or a listen stream's)."""
+        self.turns = Turns()
+        """Who subscribes to a resource, or no more, with a legacy server."""
         self.dialect: Dialect = LegacyDialect(LATEST_LEGACY)
         self.greeting: Members = {}
         """What the server said of itself: the result of `server/discover` or `initialize`."""

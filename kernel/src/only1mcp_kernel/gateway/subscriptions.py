@@ -26,11 +26,23 @@ class Subscriptions:
         self._timeout = timeout
         self._log = log
         self._wanted: dict[tuple[str, str], Caller] = {}
+        self._beginning: dict[tuple[str, str], object] = {}
+        """What is being subscribed to -> the last attempt."""
 
     async def subscribe(self, caller: Caller, uri: str, name: str) -> None:
         """Tell `name` of changes of a resource. Raises `ServerError`, `Only1McpError` or `TimeoutError`."""
-        await self._subscribe(caller, uri, name)
-        self._wanted[uri, name] = caller
+        key = uri, name
+        mine = self._beginning[key] = object()
+        try:
+            await self._subscribe(caller, uri, name)
+        finally:
+            last = self._beginning.get(key)
+            if last is mine:
+                del self._beginning[key]
+        if last is mine:
+            self._wanted[key] = caller
+        elif last is None and key not in self._wanted:  # given up meanwhile
+            await self.unsubscribe(uri, name)
 
     async def _subscribe(self, caller: Caller, uri: str, name: str) -> None:
         link = await self._lease(caller)
@@ -40,21 +52,25 @@ class Subscriptions:
     async def unsubscribe(self, uri: str, name: str) -> None:
         """Tell `name` of this one no more."""
         self._wanted.pop((uri, name), None)
+        self._beginning.pop((uri, name), None)
         for link in self._links():
             await unsubscribe(link, uri, name, self._timeout)
 
     async def forget(self, name: str) -> None:
         """Tell `name` of nothing more."""
-        uris = {uri for uri, each in self._wanted if each == name}
+        uris = {uri for uri, each in (*self._wanted, *self._beginning) if each == name}
         uris.update(
             uri for link in self._links() for uri, names in link.subscriptions.items() if name in names
         )
         for uri in uris:
+            self._wanted.pop((uri, name), None)
+        for uri in uris:
             await self.unsubscribe(uri, name)
 
-    def adopt(self, other: Subscriptions) -> None:
-        """Go on with those of the server that this one replaces; they begin with the next `renew`."""
-        self._wanted.update(other._wanted)
+    def adopt(self, other: Subscriptions, alive: Callable[[str], bool]) -> None:
+        """Go on with those of the server that this one replaces, as far as whoever wants them is alive; they begin with
+        the next `renew`."""
+        self._wanted.update({key: caller for key, caller in other._wanted.items() if alive(key[1])})
 
     async def renew(self) -> None:
         """Subscribe anew to what was subscribed to over links that are gone."""

@@ -192,11 +192,12 @@ class _Honoured(Struct):
 
 async def subscribe(link: Link, uri: str, name: str, timeout: float) -> None:
     """Tell `name` when a resource changes. Raises `ServerError`, `ConnectionLost` or `TimeoutError`."""
-    subscribers = link.subscriptions.get(uri)
     if link.era == "legacy":
-        if subscribers is None:
-            await ask(link, "resources/subscribe", {"uri": quoted(uri)}, timeout)
-        link.subscriptions.setdefault(uri, set()).add(name)
+        # What is asked while the server has not answered about the same resource could undo it.
+        async with link.turns.turn(uri):
+            if uri not in link.subscriptions:
+                await ask(link, "resources/subscribe", {"uri": quoted(uri)}, timeout)
+            link.subscriptions.setdefault(uri, set()).add(name)
         return
     link.subscriptions.setdefault(uri, set()).add(name)
     if link.watch is None:
@@ -222,19 +223,29 @@ def _forget(link: Link, uri: str, name: str) -> None:
 
 async def unsubscribe(link: Link, uri: str, name: str, timeout: float) -> None:
     """Tell `name` no more. The server hears of it when nobody else wants to know."""
-    subscribers = link.subscriptions.get(uri)
-    if subscribers is None or name not in subscribers:
+    if link.era == "legacy":
+        link.subscriptions.get(uri, set()).discard(
+            name
+        )  # who wants no more hears no more, however long it takes
+        async with link.turns.turn(uri):
+            await _unsubscribe(link, uri, name, timeout)
+        return
+    if name in link.subscriptions.get(uri, ()):
+        _forget(link, uri, name)
+        if uri not in link.subscriptions and link.watch is not None:
+            link.watch.widen()
+
+
+async def _unsubscribe(link: Link, uri: str, name: str, timeout: float) -> None:
+    if uri not in link.subscriptions:
         return
     _forget(link, uri, name)
-    if uri in link.subscriptions:
+    if uri in link.subscriptions or not link.alive:
         return
-    if link.watch is not None:
-        link.watch.widen()
-    elif link.alive and link.era == "legacy":
-        try:
-            await ask(link, "resources/unsubscribe", {"uri": quoted(uri)}, timeout)
-        except (ServerError, ConnectionLost, TimeoutError):
-            return  # what it still sends is delivered to nobody
+    try:
+        await ask(link, "resources/unsubscribe", {"uri": quoted(uri)}, timeout)
+    except (ServerError, ConnectionLost, TimeoutError):
+        return  # what it still sends is delivered to nobody
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:
