@@ -5,27 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from only1mcp_kernel.gateway.call import CANCELLED, Call
+from only1mcp_kernel.gateway.attempts import Attempts
 from only1mcp_kernel.gateway.catalogue import LISTS, Memory
 from only1mcp_kernel.gateway.endpoint import Endpoint, Terms, anchor_caller, owner_name
+from only1mcp_kernel.gateway.hearing import Audience
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.listings import ALL_KINDS, Listings
 from only1mcp_kernel.gateway.loglevels import LogLevels
-from only1mcp_kernel.gateway.mirroring import Mirror
 from only1mcp_kernel.gateway.parking import Parking
 from only1mcp_kernel.gateway.pinning import Pins
-from only1mcp_kernel.gateway.questions import asking_call, calls_in_flight, decline, put
+from only1mcp_kernel.gateway.questions import asking_call, calls_in_flight, put
 from only1mcp_kernel.gateway.subscriptions import Subscriptions
 from only1mcp_kernel.gateway.task_ids import TaskIds
 from only1mcp_kernel.gateway.task_relay import TaskRelay
 from only1mcp_kernel.gateway.watching import Watch
-from only1mcp_kernel.protocol.errors import STALE
-from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
-from only1mcp_kernel.protocol.tasks import NAMING, OF_CLIENTS, STATUS
+from only1mcp_kernel.protocol.tasks import OF_CLIENTS, STATUS
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
@@ -33,15 +31,9 @@ from only1mcp_sdk import (
     Balancer,
     Caller,
     Connector,
-    Done,
     EntryKind,
-    Exchange,
-    Failure,
-    Handler,
     Json,
     Members,
-    Only1McpError,
-    Outcome,
     Question,
 )
 from only1mcp_sdk.members import text
@@ -52,31 +44,6 @@ _CHANGED: dict[str, tuple[EntryKind, ...]] = {
     "notifications/prompts/list_changed": ("prompt",),
     "notifications/resources/list_changed": ("resource", "template"),
 }
-
-
-class Audience(Protocol):
-    """Who hears of what servers say unasked: the sessions and streams of the process."""
-
-    def catalogue_changed(self, server: Server, kinds: Iterable[EntryKind]) -> None: ...
-
-    def logged(self, link: Link, message: Envelope, params: Members) -> None: ...
-
-    def told(self, link: Link, message: Envelope) -> None:
-        """Something else, known or not, outside of any request."""
-
-    def resource_updated(self, server: Server, link: Link, uri: str, params: Members) -> None: ...
-
-    def tell(self, session: str, message: bytes) -> None:
-        """A message for one legacy session, on whichever of its streams reaches it."""
-
-    def listened(self, name: str, method: str, params: Members) -> None:
-        """A notification for one listen stream."""
-
-    def ask(
-        self, session: str, question: Question, answer: Callable[[bytes, bytes], None]
-    ) -> Callable[[], None] | None:
-        """Put a question to a legacy session outside of any call; None when it can't be asked. `answer` is called
-        with a result or an error object, unless what is returned was called first: it withdraws the question."""
 
 
 class Server:
@@ -100,19 +67,15 @@ class Server:
         self.name = name
         self.log = logging.getLogger(f"only1mcp.servers.{name}")
         self._audience = audience
-        self._parking = parking
-        self._pins = pins
-        self._balancer = balancer
         self._list_timeout = list_timeout
-        self._call_timeout = call_timeout
         self._tasks = Tasks(self.log)
         self._levels = LogLevels(list_timeout, self._tasks, self.log)
         self.tasks = TaskRelay(name, task_ids, audience, self._claim)
         self.listings = Listings(
             Memory(memory, name),
-            lambda: self._reachable,
+            lambda: self.reachable,
             lambda kinds: audience.catalogue_changed(self, kinds),
-            self._join,
+            self.join,
             list_timeout,
             self._tasks,
             self.log,
@@ -125,8 +88,9 @@ class Server:
         for endpoint in self.endpoints:
             endpoint.wants_roots = self.listings.memory.wants_roots
         self._by_key = {endpoint.key: endpoint for endpoint in self.endpoints}
-        self._reachable: tuple[Endpoint, ...] = ()
+        self.reachable: tuple[Endpoint, ...] = ()
         self.problem = "connecting"
+        self.attempts = Attempts(self, balancer, parking, pins, self._levels, self._tasks, call_timeout)
 
     def open(self) -> None:
         for endpoint in self.endpoints:
@@ -151,126 +115,21 @@ class Server:
 
     @property
     def up(self) -> bool:
-        return bool(self._reachable)
+        return bool(self.reachable)
 
-    # -- calls
+    # -- for those who work for it
 
-    def serve_with(self, attempt: Handler) -> Handler:
-        """The handler of logical calls: it rejoins the call a retry comes back to, else picks an endpoint and has
-        `attempt` (this server's own, with filters around it) serve it there."""
-
-        def serve(exchange: Exchange, done: Done) -> None:
-            endpoint: Endpoint | None
-            done = self._parking.sealing(exchange, done)
-            if self._parking.is_ours(exchange.state):
-                call = self._parking.take(exchange)
-                if call is not None:
-                    call.resume(exchange, done)
-                    return
-                endpoint = self._by_key.get(self._pins.unpin(exchange) or "")
-                if endpoint is None:
-                    done(STALE)
-                    return
-            elif exchange.endpoint:  # where a task is
-                endpoint = self._by_key.get(exchange.endpoint)
-                if endpoint is None:
-                    done(STALE)
-                    return
-            else:
-                endpoint = self._pick(exchange)
-                if endpoint is None:
-                    done(self._unavailable(self.problem))
-                    return
-            exchange.endpoint = endpoint.key
-            attempt(exchange, self._pins.pinning(exchange, len(self.endpoints), done))
-
-        return serve
-
-    def _pick(self, exchange: Exchange) -> Endpoint | None:
-        candidates = self._reachable
-        if not candidates:
-            # Not known to be down yet: the call may wait for the first connect.
-            return next((each for each in self.endpoints if not each.tried.is_set()), None)
-        if len(candidates) == 1 or self._balancer is None:
-            return candidates[0]
-        picked = self._balancer.pick(exchange, candidates)
-        return self._by_key[picked.key]
-
-    def attempt(self, exchange: Exchange, done: Done) -> None:
-        """Serve one attempt at the endpoint that was picked."""
-        endpoint = self._by_key[exchange.endpoint]
-        if exchange.method in NAMING and exchange.caller.era == "legacy":
-            link = self.tasks.link_of(exchange)
-            if link is None:
-                done(STALE)
-                return
-        else:
-            link = endpoint.ready(exchange.caller)
-        if link is not None and not self._levels.lacks(link, exchange):
-            self._call(endpoint, link, exchange, done)
-            return
-        task = self._tasks.start(self._call_later(endpoint, exchange, done), f"call {self.name}")
-        # Not in the task itself: one that is cancelled before it began never runs.
-        task.add_done_callback(lambda ended: done(CANCELLED) if ended.cancelled() else None)
-        exchange.on_cancel = lambda reason: (task.cancel(), None)[1]
-
-    async def _call_later(self, endpoint: Endpoint, exchange: Exchange, done: Done) -> None:
-        try:
-            link = await endpoint.lease(exchange.caller)
-        except Only1McpError as error:
-            done(self._unavailable(str(error)))
-        else:
-            self._join(link, exchange.caller)
-            await self._levels.reach(link, exchange)
-            self._call(endpoint, link, exchange, done)
-
-    def _call(self, endpoint: Endpoint, link: Link, exchange: Exchange, done: Done) -> None:
-        endpoint.in_flight += 1
-        link.used = asyncio.get_running_loop().time()
-        link.users.add(exchange.caller.principal.id)
-        self._join(link, exchange.caller)
-
-        def ended(call: Call, outcome: Outcome) -> None:
-            endpoint.in_flight -= 1
-            if self._balancer is not None:
-                try:
-                    self._balancer.learn(endpoint, outcome, call.seconds)
-                except Exception as error:
-                    self.log.error("the balancer raised while learning", exc_info=error)
-
-        def orphaned(id: Json, question: Question) -> None:
-            # It was asked while this principal's calls alone were in flight: those may have been meant.
-            others = calls_in_flight(link)
-            mine = others and {call.principal for call in others} == {exchange.caller.principal.id}
-            # A task goes on without the request that waited for it, if it was the client who gave that up.
-            if mine or (call.exchange.cancelled and self.tasks.behind(link, question) is not None):
-                self.asked(link, id, question, None)
-            else:
-                decline(link, id, question)
-
-        timeout = self._call_timeout
-        if exchange.method == "tasks/result" and timeout:  # which waits until the task is done
-            timeout = max(timeout, self.tasks.seconds_left(exchange))
-        reread = self.tasks.reader(endpoint, link, exchange)
-        mirror = None
-        if link.era == "modern" and not link.duplex and exchange.method == "tools/call":
-            mirror = Mirror(self.listings, exchange.target, exchange.param_headers)
-        call = Call(self.name, exchange, link, self._parking, timeout, ended, orphaned, reread, mirror)
-        call.start(done)
-
-    def _unavailable(self, problem: str) -> Failure:
-        return Failure.of(
-            INTERNAL_ERROR, f'Server "{self.name}" is not available: {problem}', {"server": self.name}
-        )
+    def endpoint(self, key: str) -> Endpoint | None:
+        return self._by_key.get(key)
 
     async def _lease(self, caller: Caller) -> Link:
-        endpoint = next(iter(self._reachable), self.endpoints[0])
+        endpoint = next(iter(self.reachable), self.endpoints[0])
         return await endpoint.lease(caller)
 
     # -- from endpoints
 
     def endpoint_up(self, endpoint: Endpoint) -> None:
-        self._reachable = tuple(each for each in self.endpoints if each.up)
+        self.reachable = tuple(each for each in self.endpoints if each.up)
         self.problem = ""
         if endpoint.anchor is not None:
             self._tasks.spawn(self._greeted(endpoint, endpoint.anchor), f"list {self.name}")
@@ -280,7 +139,7 @@ class Server:
             link.watched_tasks = self.tasks.watched(endpoint.key)
             link.watch = Watch(link, self.notified)
             self._tasks.spawn(link.watch.run(), f"watch {self.name}")
-        if len(self._reachable) == 1:
+        if len(self.reachable) == 1:
             self.listings.fetched.clear()  # what the server listed before it was lost
         try:
             await self.listings.fetch(anchor_caller(link.era))
@@ -290,7 +149,7 @@ class Server:
 
     def endpoint_down(self, endpoint: Endpoint, problem: str) -> None:
         was_up = self.up
-        self._reachable = tuple(each for each in self.endpoints if each.up)
+        self.reachable = tuple(each for each in self.endpoints if each.up)
         if not self.up:
             self.problem = problem
             self.listings.answered.set()
@@ -400,7 +259,7 @@ class Server:
     def links(self) -> list[Link]:
         return [link for endpoint in self.endpoints for link in endpoint.links]
 
-    def _join(self, link: Link, caller: Caller) -> None:
+    def join(self, link: Link, caller: Caller) -> None:
         """A session uses a link from now on."""
         if caller.session and caller.session not in link.members:
             link.members.add(caller.session)
