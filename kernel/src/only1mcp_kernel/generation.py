@@ -13,7 +13,6 @@ from pathlib import Path
 
 from only1mcp_kernel.component import Workshop
 from only1mcp_kernel.config.model import Config, ProfileConfig, ServerConfig
-from only1mcp_kernel.gateway.endpoint import Terms
 from only1mcp_kernel.gateway.hearing import Audience
 from only1mcp_kernel.gateway.pages import Pages
 from only1mcp_kernel.gateway.parking import Parking
@@ -21,6 +20,7 @@ from only1mcp_kernel.gateway.pinning import Pins
 from only1mcp_kernel.gateway.pipeline import Named, compile_chain, contained
 from only1mcp_kernel.gateway.router import LevelSetter, Router
 from only1mcp_kernel.gateway.server import Server
+from only1mcp_kernel.gateway.sharing import Terms
 from only1mcp_kernel.gateway.table import Former
 from only1mcp_kernel.gateway.task_ids import TaskIds
 from only1mcp_kernel.gateway.views import Views

@@ -11,20 +11,16 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable
-from typing import Literal, Protocol
-
-from msgspec import Struct
+from typing import Protocol
 
 from only1mcp_kernel.gateway.handshake import WrongEra, greet
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.request import ServerError, ask
+from only1mcp_kernel.gateway.sharing import LinkKey, Terms, anchor_caller, declared_to, link_key, owner_name
 from only1mcp_kernel.protocol.capabilities import EVERYTHING, read_client
-from only1mcp_kernel.protocol.revisions import LATEST_LEGACY, LATEST_MODERN
-from only1mcp_kernel.protocol.tasks import without
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_sdk import (
-    ANONYMOUS,
     Caller,
     Capabilities,
     ConnectFailed,
@@ -37,8 +33,6 @@ from only1mcp_sdk import (
     Question,
 )
 
-Isolation = Literal["auto", "shared", "principal", "session"]
-LinkKey = tuple[str, ...]
 Slot = tuple[LinkKey, str]
 
 FIRST_BACKOFF = 0.5
@@ -52,15 +46,6 @@ ROOTS_SETTLE_SECONDS = 0.1
 """The protocol has no way for a server to say that it has taken them in."""
 MAX_LINKS = 256
 """Links per endpoint. More callers than that who cannot share are refused."""
-
-
-class Terms(Struct, frozen=True):
-    """How a server's endpoints are reached."""
-
-    era: Era | None
-    isolation: Isolation
-    connect_timeout: float
-    idle_stop: float
 
 
 class Owner(Protocol):
@@ -170,7 +155,7 @@ class Endpoint:
         if era is None:
             return None
         mine = owner_name(caller)
-        for link in self._links.get(self._key(era, caller), ()):
+        for link in self._links.get(link_key(self._terms, era, caller), ()):
             if link.alive and (link.owner is None or link.owner == mine):
                 return link
         return None
@@ -202,7 +187,7 @@ class Endpoint:
         """Callers of one slot wait for one link: all of them while the era has to be found out."""
         if era is None:
             return ("unknown",), ""
-        return self._key(era, caller), self._own(caller, caller.capabilities) or ""
+        return link_key(self._terms, era, caller), self._own(caller, caller.capabilities) or ""
 
     def _opened(self, slot: Slot) -> Callable[[object], None]:
         return lambda _: (self._opening.pop(slot, None), None)[1]
@@ -214,7 +199,7 @@ class Endpoint:
         if len(self.links) >= MAX_LINKS:
             raise ConnectFailed(f"all {MAX_LINKS} links to {self.connector.target} are in use")
         shared = self._terms.isolation == "shared"
-        capabilities = read_client(EVERYTHING) if shared else _declared(era, caller)
+        capabilities = read_client(EVERYTHING) if shared else declared_to(era, caller)
         link = Link(self.connector, capabilities, self, self._log)
         link.opener = caller.session or None
         timeout = self._terms.connect_timeout
@@ -253,7 +238,7 @@ class Endpoint:
         if era is None and link.era == "legacy":
             self.speaks["modern"] = False
         link.used = asyncio.get_running_loop().time()
-        self._links.setdefault(self._key(link.era, caller), []).append(link)
+        self._links.setdefault(link_key(self._terms, link.era, caller), []).append(link)
         return link
 
     def era_for(self, caller: Caller) -> Era | None:
@@ -265,17 +250,6 @@ class Endpoint:
         if self.speaks.get(caller.era, True):
             return caller.era
         return "legacy" if caller.era == "modern" else "modern"
-
-    def _key(self, era: Era, caller: Caller) -> LinkKey:
-        isolation = self._terms.isolation
-        if era == "modern":
-            return ("modern",)
-        if isolation == "shared":
-            return ("legacy",)
-        group = _declared(era, caller).group
-        if isolation == "session":
-            return ("legacy", owner_name(caller), group)
-        return ("legacy", caller.principal.id, group)
 
     def _own(self, caller: Caller, capabilities: Capabilities) -> str | None:
         """Whose a new link is from the start: a server known to ask for roots gets one link per session."""
@@ -380,24 +354,9 @@ class Endpoint:
         self._attention.set()
 
 
-def _declared(era: Era | None, caller: Caller) -> Capabilities:
-    """What a server that is spoken to in this era is told of the caller's abilities."""
-    return caller.capabilities if era == caller.era else without(caller.capabilities)
-
-
 async def _until_rooted(link: Link) -> None:
     """A server that is known to ask for roots asks at once: let it have them before its first call."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(ROOTS_SECONDS):
             await link.roots_answered.wait()
             await asyncio.sleep(ROOTS_SETTLE_SECONDS)
-
-
-def owner_name(caller: Caller) -> str:
-    """Who may own a link on this caller's behalf: the legacy session, else the principal."""
-    return caller.session or f"principal:{caller.principal.id}"
-
-
-def anchor_caller(era: Era) -> Caller:
-    """On whose behalf the gateway itself speaks to servers: a client of no abilities."""
-    return Caller(ANONYMOUS, era, LATEST_MODERN if era == "modern" else LATEST_LEGACY, "", Capabilities())

@@ -13,7 +13,6 @@ from only1mcp_kernel.component import Workshop
 from only1mcp_kernel.config.model import Config
 from only1mcp_kernel.gateway.audience import Clients
 from only1mcp_kernel.gateway.catalogue import LISTS
-from only1mcp_kernel.gateway.endpoint import anchor_caller
 from only1mcp_kernel.gateway.gate import Gate
 from only1mcp_kernel.gateway.identity import initialize_result
 from only1mcp_kernel.gateway.listening import Listening
@@ -22,6 +21,7 @@ from only1mcp_kernel.gateway.parking import Parking
 from only1mcp_kernel.gateway.pinning import Pins
 from only1mcp_kernel.gateway.router import Router
 from only1mcp_kernel.gateway.sessions import Session, Sessions
+from only1mcp_kernel.gateway.sharing import anchor_caller
 from only1mcp_kernel.gateway.sinks import Sink
 from only1mcp_kernel.gateway.task_ids import TaskIds
 from only1mcp_kernel.generation import Generation, Surroundings, open_generation

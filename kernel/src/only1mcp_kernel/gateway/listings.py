@@ -7,8 +7,9 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from only1mcp_kernel.gateway.catalogue import Catalogue, Memory, Variant, fetch
-from only1mcp_kernel.gateway.endpoint import Endpoint, anchor_caller
+from only1mcp_kernel.gateway.endpoint import Endpoint
 from only1mcp_kernel.gateway.link import Link
+from only1mcp_kernel.gateway.sharing import anchor_caller
 from only1mcp_kernel.protocol import param_headers
 from only1mcp_kernel.protocol.param_headers import Plan, plans_of
 from only1mcp_kernel.tasks import Tasks

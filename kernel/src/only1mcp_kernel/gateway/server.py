@@ -11,7 +11,7 @@ from typing import Any
 
 from only1mcp_kernel.gateway.attempts import Attempts
 from only1mcp_kernel.gateway.catalogue import LISTS, Memory
-from only1mcp_kernel.gateway.endpoint import Endpoint, Terms, anchor_caller, owner_name
+from only1mcp_kernel.gateway.endpoint import Endpoint
 from only1mcp_kernel.gateway.hearing import Audience
 from only1mcp_kernel.gateway.link import Link
 from only1mcp_kernel.gateway.listings import ALL_KINDS, Listings
@@ -19,6 +19,7 @@ from only1mcp_kernel.gateway.loglevels import LogLevels
 from only1mcp_kernel.gateway.parking import Parking
 from only1mcp_kernel.gateway.pinning import Pins
 from only1mcp_kernel.gateway.questions import asking_call, calls_in_flight, put
+from only1mcp_kernel.gateway.sharing import Terms, anchor_caller, owner_name
 from only1mcp_kernel.gateway.subscriptions import Subscriptions
 from only1mcp_kernel.gateway.task_ids import TaskIds
 from only1mcp_kernel.gateway.task_relay import TaskRelay

@@ -14,8 +14,9 @@ import msgspec
 
 from only1mcp_kernel.gateway.call import Call, Reread
 from only1mcp_kernel.gateway.client_tasks import Asker, ClientTasks
-from only1mcp_kernel.gateway.endpoint import Endpoint, owner_name
+from only1mcp_kernel.gateway.endpoint import Endpoint
 from only1mcp_kernel.gateway.link import Link, Waiting
+from only1mcp_kernel.gateway.sharing import owner_name
 from only1mcp_kernel.gateway.task_ids import Task, TaskIds
 from only1mcp_kernel.gateway.watching import TASK
 from only1mcp_kernel.protocol import tasks
