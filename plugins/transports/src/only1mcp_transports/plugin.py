@@ -9,6 +9,7 @@ from only1mcp_sdk import Connector, Context, Listener, Offer, hookimpl, offer
 from only1mcp_transports.http.config import ListenerConfig as HttpListenerConfig
 from only1mcp_transports.http.connector_config import ConnectorConfig as HttpConnectorConfig
 from only1mcp_transports.python.config import ConnectorConfig as PythonConnectorConfig
+from only1mcp_transports.sse.config import ConnectorConfig as SseConnectorConfig
 from only1mcp_transports.stdio.config import ConnectorConfig as StdioConnectorConfig
 from only1mcp_transports.stdio.config import ListenerConfig as StdioListenerConfig
 from only1mcp_transports.websocket.config import ConnectorConfig as WebSocketConnectorConfig
@@ -33,6 +34,7 @@ def only1mcp_register_connector() -> Iterable[Offer[Connector]]:
             schemes=("http", "https"),
         ),
         offer("python", PythonConnectorConfig, _python_connector),
+        offer("sse", SseConnectorConfig, _sse_connector),
         offer("stdio", StdioConnectorConfig, _stdio_connector),
         offer(
             "websocket",
@@ -89,6 +91,14 @@ async def _websocket_connector(
 @asynccontextmanager
 async def _python_connector(config: PythonConnectorConfig, context: Context) -> AsyncIterator[Connector]:
     from only1mcp_transports.python.connector import open_connector
+
+    async with open_connector(config, context) as connector:
+        yield connector
+
+
+@asynccontextmanager
+async def _sse_connector(config: SseConnectorConfig, context: Context) -> AsyncIterator[Connector]:
+    from only1mcp_transports.sse.connector import open_connector
 
     async with open_connector(config, context) as connector:
         yield connector

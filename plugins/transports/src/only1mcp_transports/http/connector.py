@@ -9,18 +9,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import aiohttp
 from yarl import URL
 
 from only1mcp_sdk import ConnectFailed, Connection, Connector, Context, Inbox
 from only1mcp_transports.http.connection import HttpConnection
 from only1mcp_transports.http.connector_config import ConnectorConfig
 from only1mcp_transports.http.problems import address
-from only1mcp_transports.http.way import fixed_headers, probed_socket, proxy_for
-
-IDLE = 4.0
-"""Seconds an unused TCP connection is kept. Common servers drop theirs after 5 s; a request that is sent just then is
-lost, and must not be sent again because nobody knows whether it arrived."""
+from only1mcp_transports.http.way import fixed_headers, open_pool
 
 
 class HttpConnector:
@@ -37,22 +32,14 @@ class HttpConnector:
         """No byte is sent before the first message: there is no handshake below that of MCP."""
         try:
             url = URL(self._config.url).with_user(None).with_fragment(None)
-            proxy = proxy_for(self._config.url)
+            pool = open_pool(self._config.url, self._config.open_timeout)
         except ValueError as error:
             raise ConnectFailed(f"cannot reach {self.target}: {error}") from None
         connection = HttpConnection(
-            inbox, self._config, self._context, url, self._headers, self._open_pool(proxy), self._connections
+            inbox, self._config, self._context, url, self._headers, pool, self._connections
         )
         self._connections.add(connection)
         return connection
-
-    def _open_pool(self, proxy: URL | None) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE, socket_factory=probed_socket),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, connect=self._config.open_timeout),
-            proxy=proxy,
-        )
 
     async def close(self) -> None:
         """End what is left."""

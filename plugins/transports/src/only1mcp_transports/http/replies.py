@@ -66,7 +66,7 @@ class Reply:
         if response.status >= 400:
             return await self._refusal(response)
         if response.content_type != "application/json":
-            if not await _brief_body(response):
+            if not await brief_body(response):
                 return ""
             return (
                 f"{refused(url, response, b'')} is {response.content_type}, neither JSON nor an event stream; "
@@ -80,7 +80,7 @@ class Reply:
         return ""
 
     async def _refusal(self, response: aiohttp.ClientResponse) -> str:
-        body = await _brief_body(response)
+        body = await brief_body(response)
         is_json = response.content_type == "application/json" and len(body) <= _MAX_REFUSAL
         if is_json and "jsonrpc" in _members(body):
             self._connection.received(body, self._stream)
@@ -163,7 +163,7 @@ def is_event_stream(response: aiohttp.ClientResponse) -> bool:
     return 200 <= response.status < 300 and response.content_type == "text/event-stream"
 
 
-async def _brief_body(response: aiohttp.ClientResponse) -> bytes:
+async def brief_body(response: aiohttp.ClientResponse) -> bytes:
     """The body of an answer whose head says enough: what comes of it without waiting long."""
     with contextlib.suppress(*BROKEN):
         async with asyncio.timeout(_BRIEF):

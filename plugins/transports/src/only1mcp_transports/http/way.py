@@ -17,8 +17,21 @@ from yarl import URL
 
 from only1mcp_transports.http.problems import host
 
+IDLE = 4.0
+"""Seconds an unused TCP connection is kept. Common servers drop theirs after 5 s; a request that is sent just then is
+lost, and must not be sent again because nobody knows whether it arrived."""
 _PROBE_AFTER = 60
 """Seconds of silence after which TCP asks whether the other side is still there."""
+
+
+def open_pool(url: str, open_timeout: float) -> aiohttp.ClientSession:
+    """TCP connections for one connection to a server, any number at a time; no cookies. Raises `ValueError`."""
+    return aiohttp.ClientSession(
+        proxy=proxy_for(url),
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE, socket_factory=probed_socket),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, connect=open_timeout),
+    )
 
 
 def fixed_headers(url: str, configured: Mapping[str, str]) -> CIMultiDict[str]:

@@ -1,0 +1,175 @@
+"""The two ways of HTTP+SSE at a server: an event stream from it, and the URL it names there for POSTs to it.
+
+MCP 2024-11-05, "Transports", HTTP with SSE. The stream's first event, `endpoint`, says where messages go. It must be
+of the same origin as the stream: they carry the configured credentials.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from only1mcp_transports.http.problems import (
+    BROKEN,
+    host,
+    origin,
+    printable,
+    redirected,
+    refused,
+    unreachable,
+)
+from only1mcp_transports.http.replies import brief_body, is_event_stream
+from only1mcp_transports.http.sse import Event, Events, EventTooLarge
+
+_REFERENCE = re.compile(r"[\x21-\x7e]{1,8000}")
+_LARGE = 1 << 20
+
+
+class NoPair(Exception):
+    """Nobody there speaks HTTP+SSE. Says why, in words for people."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where it is, and what is the same for all requests to it."""
+
+    url: str
+    """As it is configured."""
+    pool: aiohttp.ClientSession
+    headers: CIMultiDict[str]
+    limit: int
+    """The longest message, in bytes."""
+
+    async def open(self) -> Pair:
+        """Open the stream and wait for its `endpoint`. Raises `NoPair`. Not bounded in time; may be cancelled."""
+        try:
+            stream = URL(self.url).with_user(None).with_fragment(None)
+            response = await self.request("GET", stream, {"Accept": "text/event-stream"})
+        except BROKEN as error:
+            raise NoPair(unreachable(self.url, error)) from None
+        try:
+            return await self._opened(response)
+        except BROKEN as error:
+            response.close()
+            raise NoPair(unreachable(self.url, error)) from None
+        except EventTooLarge:
+            response.close()
+            raise NoPair(self.too_large()) from None
+        except BaseException:
+            response.close()
+            raise
+
+    async def _opened(self, response: aiohttp.ClientResponse) -> Pair:
+        if 300 <= response.status < 400:
+            raise NoPair(redirected(self.url, response.status, response.headers.get("Location", "")))
+        if not is_event_stream(response):
+            problem = refused(self.url, response, await brief_body(response))
+            if response.status < 300:
+                problem += f" is {response.content_type}, no event stream"
+            raise NoPair(problem)
+        events = Events(self.limit)
+        while chunk := await response.content.readany():
+            came = list(events.feed(chunk))
+            for number, event in enumerate(came):
+                if event.type == b"endpoint":
+                    return Pair(self, response, events, came[number + 1 :], self._target(event.data))
+        raise NoPair(f"{host(self.url)} ended the event stream before it said where messages go")
+
+    def _target(self, reference: bytes) -> URL:
+        """Where an `endpoint` event leads. Raises `NoPair`."""
+        said = reference.decode("utf-8", "replace")
+        try:
+            if not _REFERENCE.fullmatch(said):
+                raise ValueError
+            target = urljoin(self.url, said)
+            same = origin(target) == origin(self.url) and urlsplit(target).scheme in ("http", "https")
+            url = URL(target, encoded=True).with_user(None).with_fragment(None)
+        except ValueError:
+            raise NoPair(f"{host(self.url)} named an endpoint that is no URL: {printable(said)}") from None
+        if not same:
+            raise NoPair(
+                f"{host(self.url)} named an endpoint elsewhere, which would get the credentials: {printable(said)}"
+            )
+        return url
+
+    async def request(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None = None
+    ) -> aiohttp.ClientResponse:
+        """Raises one of `BROKEN`."""
+        fields = CIMultiDict(self.headers)
+        for name, value in headers.items():
+            fields[name] = value
+        data = io.BytesIO(body) if body is not None and len(body) > _LARGE else body
+        return await self.pool.request(method, url, headers=fields, data=data, allow_redirects=False)
+
+    def too_large(self) -> str:
+        return f"{host(self.url)} sent a message of more than {self.limit} bytes (max_message_bytes)"
+
+
+class Pair:
+    """An open stream, and where messages go. Whoever has it calls `read` once; that closes it."""
+
+    def __init__(
+        self,
+        server: Server,
+        response: aiohttp.ClientResponse,
+        events: Events,
+        early: list[Event],
+        target: URL,
+    ) -> None:
+        self._server = server
+        self._response = response
+        self._events = events
+        self._early = early
+        self._target = target
+
+    async def read(self, received: Callable[[bytes], None]) -> str:
+        """Hand on what the server says until the stream ends. Returns how it did, in words for people."""
+        url = self._server.url
+        try:
+            _hand_on(self._early, received)
+            while chunk := await self._response.content.readany():
+                _hand_on(self._events.feed(chunk), received)
+        except EventTooLarge:
+            return self._server.too_large()
+        except BROKEN as error:
+            return unreachable(url, error)
+        finally:
+            self.close()
+        return f"{host(url)} ended the event stream"
+
+    async def post(self, message: bytes, headers: Mapping[str, str]) -> str:
+        """Send a message. Returns why it was not accepted; nothing when it was."""
+        url = self._server.url
+        fields = {"Accept": "*/*", **headers, "Content-Type": "application/json"}
+        try:
+            response = await self._server.request("POST", self._target, fields, message)
+        except BROKEN as error:
+            return unreachable(url, error)
+        try:
+            body = await brief_body(
+                response
+            )  # read to its end, the TCP connection serves the next message as well
+            if response.status < 300:
+                return ""  # whatever it says: the answer comes on the stream
+            if response.status < 400:
+                return redirected(url, response.status, response.headers.get("Location", ""))
+            return refused(url, response, body)
+        finally:
+            response.close()
+
+    def close(self) -> None:
+        self._response.close()
+
+
+def _hand_on(events: Iterable[Event], received: Callable[[bytes], None]) -> None:
+    for event in events:
+        if event.data and event.type in (b"", b"message"):
+            received(event.data)
