@@ -68,7 +68,7 @@ load_generator() {
 }
 
 part node "$(cksum <"$root/tests/tools/package-lock.json")" node_programs
-part mcp1 "mcp==1.30.0" sdk mcp1 "mcp==1.30.0"
+part mcp1 "mcp[ws]==1.30.0" sdk mcp1 "mcp[ws]==1.30.0"
 part mcp2 "mcp==2.3.0" sdk mcp2 "mcp==2.3.0"
 servers="mcp-server-time==2026.10.19 mcp-server-git==2026.10.19 mcp-server-fetch==2026.10.24"
 # shellcheck disable=SC2086 # a list of words

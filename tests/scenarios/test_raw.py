@@ -16,6 +16,7 @@ from tests.scenarios.legs import Leg, Names, exposed, list_differences, lists, p
 from tests.scenarios.raw import LISTS, Answer, Era, Peer, opened
 from tests.scenarios.raw_http import HttpPeer
 from tests.scenarios.raw_stdio import StdioPeer
+from tests.scenarios.raw_ws import WsPeer
 
 Direct = dict[tuple[Era, bool], dict[str, Leg]]
 
@@ -72,9 +73,13 @@ def stdio(seven: Gateway, era: Era, able: dict[str, Answer]) -> Peer:
     return StdioPeer(seven.stdio_command(), seven.environment, era, able, errors=seven.folder / "stdio.log")
 
 
+def websocket(seven: Gateway, era: Era, able: dict[str, Answer]) -> Peer:
+    return WsPeer(seven.url, era, able)
+
+
 @pytest.mark.parametrize("able", [False, True], ids=["bare", "able"])
 @pytest.mark.parametrize("era", ["legacy", "modern"])
-@pytest.mark.parametrize("transport", [http, stdio])
+@pytest.mark.parametrize("transport", [http, stdio, websocket])
 async def test_same_bytes(
     transport: Any, era: Era, able: bool, seven: Gateway, servers: dict[str, Server], direct: Direct
 ) -> None:

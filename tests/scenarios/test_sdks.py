@@ -79,9 +79,21 @@ def stdio(seven: Gateway) -> Target:
     return seven.stdio_target()
 
 
-@pytest.mark.parametrize("transport", [http, stdio])
+def websocket(seven: Gateway) -> Target:
+    return {"websocket": seven.url.replace("http://", "ws://")}
+
+
 @pytest.mark.parametrize(
-    "client", [SDK1, SDK2_LEGACY, SDK2_MODERN], ids=["sdk1", "sdk2-legacy", "sdk2-modern"]
+    ("client", "transport"),
+    [
+        pytest.param(SDK1, http, id="sdk1-http"),
+        pytest.param(SDK1, stdio, id="sdk1-stdio"),
+        pytest.param(SDK1, websocket, id="sdk1-websocket"),  # the second generation has none
+        pytest.param(SDK2_LEGACY, http, id="sdk2-legacy-http"),
+        pytest.param(SDK2_LEGACY, stdio, id="sdk2-legacy-stdio"),
+        pytest.param(SDK2_MODERN, http, id="sdk2-modern-http"),
+        pytest.param(SDK2_MODERN, stdio, id="sdk2-modern-stdio"),
+    ],
 )
 async def test_same_answers(
     client: SdkClient, transport: Any, seven: Gateway, servers: dict[str, Server], direct: Direct

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import AsyncExitStack
 from typing import Any
 
 from mcp import ClientSession, McpError, StdioServerParameters, types  # type: ignore[import-not-found]
 from mcp.client.stdio import stdio_client  # type: ignore[import-not-found]
 from mcp.client.streamable_http import streamable_http_client  # type: ignore[import-not-found]
+from mcp.client.websocket import websocket_client  # type: ignore[import-not-found]
 
 from tests.scenarios.clients.steps import FORM, SAMPLE, Refusal, drive, run_all
 
@@ -68,7 +70,12 @@ async def play(job: dict[str, Any]) -> dict[str, Any]:
 
     asks = job["asks"]
     async with AsyncExitStack() as stack:
-        if "url" in job["target"]:
+        if "websocket" in job["target"]:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                opening = websocket_client(job["target"]["websocket"])
+            read, write = await stack.enter_async_context(opening)
+        elif "url" in job["target"]:
             read, write, _ = await stack.enter_async_context(streamable_http_client(job["target"]["url"]))
         else:
             server = StdioServerParameters(**job["target"])

@@ -2,7 +2,7 @@
 
 A job is a JSON object on standard input:
 
-    target   {"url": ...} or {"command": ..., "args": [...], "env": {...}, "cwd": ...}
+    target   {"url": ...}, {"websocket": ...} or {"command": ..., "args": [...], "env": {...}, "cwd": ...}
     mode     how to negotiate: "legacy", "auto", or a revision
     asks     the questions this client answers: any of "sampling", "elicitation", "roots"
     roots    the URIs it gives as its roots
