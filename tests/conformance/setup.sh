@@ -24,10 +24,10 @@ if [ "$(cat "$stamp" 2>/dev/null)" = "$version" ]; then
 fi
 rm -rf "$made"
 mkdir -p "$made"
-archive=$made/mcp-$version.tar.gz
-"$bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --no-binary mcp --dest "$made" "mcp==$version"
-echo "$sum  $archive" | sha256sum --check --quiet
-tar -xzf "$archive" -C "$made"
+echo "mcp==$version --hash=sha256:$sum" >"$made/wanted.txt"
+"$bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --no-binary mcp --require-hashes \
+    --dest "$made" --requirement "$made/wanted.txt"
+tar -xzf "$made/mcp-$version.tar.gz" -C "$made"
 ln -s "mcp-$version" "$made/source"
 "$bin/uv" venv --quiet --python "$bin/python" "$made/venv"
 "$bin/uv" pip install --quiet --python "$made/venv/bin/python" "mcp==$version" "$made/source/examples/servers/everything-server"
