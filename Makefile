@@ -3,6 +3,7 @@
 PYTHON ?= python3
 CONFIG ?= examples/quickstart.yaml
 SECONDS ?= 60
+OPERATIONS ?= 100000
 
 VENV  := $(CURDIR)/.venv
 BIN   := $(VENV)/bin
@@ -49,8 +50,9 @@ bench: $(READY) ## what the gateway adds to a call, in microseconds
 	@tests/scenarios/setup.sh $(BIN) wrk
 	$(BIN)/python -m tests.bench
 
-soak: $(READY) ## traffic for SECONDS seconds; looks for what grows
+soak: $(READY) ## traffic for SECONDS seconds, OPERATIONS of two clients at once; looks for what grows or leaks
 	$(BIN)/python -m tests.soak --seconds $(SECONDS)
+	OPERATIONS=$(OPERATIONS) $(BIN)/python -m pytest -q -s tests/property/test_interleaving.py
 
 docs-check: $(READY) ## whether generated documentation matches the code
 	@if [ -f docs/generate.py ]; then $(BIN)/python docs/generate.py --check; else echo "no generated documentation yet"; fi

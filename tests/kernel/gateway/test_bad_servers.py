@@ -191,12 +191,9 @@ async def test_it_asks_what_nobody_declared(tmp_path: Path, isolation: str) -> N
 
     async def work(connection: FakeConnection) -> Json:
         url = {"mode": "url", "url": "https://secret", "elicitationId": "1", "message": "?"}
-        for method, params in [
-            ("elicitation/create", url),
-            ("x/secret", {}),
-            ("sampling/createMessage", {"tools": []}),
-        ]:
-            answers.append(await connection.ask(method, params))
+        answers.append(await connection.ask("elicitation/create", url))
+        answers.append(await connection.ask("x/secret"))
+        answers.append(await connection.ask("sampling/createMessage", {"messages": [], "tools": []}))
         return {"content": []}
 
     async with two(tmp_path, lambda connection, id: work(connection), isolation) as both:
