@@ -17,7 +17,7 @@ from only1mcp_kernel.gateway.sinks import Sink
 from only1mcp_kernel.protocol.legacy import Hello
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
-from only1mcp_kernel.wire.seal import BadSeal, KeyRing
+from only1mcp_kernel.wire.seal import KeyRing
 from only1mcp_sdk import Answer, Caller, Failure, Json, Members, Principal, Question
 from only1mcp_sdk.members import encode, join, split
 
@@ -205,6 +205,7 @@ class Sessions:
         self._budget = Budget()
         self._ended = ended
         self._sessions: dict[str, Session] = {}
+        self._by_token: dict[str, Session] = {}
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -220,18 +221,15 @@ class Sessions:
         token = self._keys.seal(_PURPOSE, principal.id, [id])
         session = Session(id, token, hello, principal, profile, self._budget)
         session.used = asyncio.get_running_loop().time()
-        self._sessions[id] = session
+        self._sessions[id] = self._by_token[token] = session
         return session
 
     def find(self, token: str, principal: Principal) -> Session | None:
         """The session of a token, if it is this principal's and still there."""
-        try:
-            (id,) = self._keys.open(_PURPOSE, principal.id, token)
-        except (BadSeal, ValueError):
+        session = self._by_token.get(token)
+        if session is None or session.caller.principal.id != principal.id:
             return None
-        session = self._sessions.get(id)
-        if session is not None:
-            session.used = asyncio.get_running_loop().time()
+        session.used = asyncio.get_running_loop().time()
         return session
 
     def by_id(self, id: str) -> Session | None:
@@ -239,6 +237,7 @@ class Sessions:
 
     def end(self, session: Session) -> None:
         if self._sessions.pop(session.id, None) is not None:
+            del self._by_token[session.token]
             session.end()
             self._ended(session)
 
