@@ -28,9 +28,11 @@ class Leg:
 
 
 @contextmanager
-def _through(folder: Path, eras: str = "both", *, second: bool = False) -> Iterator[str]:
+def _through(folder: Path, form: str = "both", *, second: bool = False) -> Iterator[str]:
     with ExitStack() as stack:
-        servers = {"reference": {"url": stack.enter_context(reference(eras, folder))}}
+        servers = {"reference": {"url": stack.enter_context(reference(form, folder))}}
+        if form == "sse":
+            servers["reference"]["use"] = "sse"
         if second:
             servers["time"] = SECOND
         yield stack.enter_context(gateway(servers, folder))
@@ -51,6 +53,7 @@ SERVER_LEGS = (
         like_direct=True,
     ),
     Leg("stdio", "the gateway in front of it over stdio", _pipe, REQUIRED),
+    Leg("sse", "the gateway in front of it over HTTP+SSE", lambda folder: _through(folder, "sse"), REQUIRED),
     Leg(
         "modern-only",
         "the gateway in front of a server that speaks 2026-07-28 alone",

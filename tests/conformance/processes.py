@@ -31,13 +31,13 @@ def sdk_version() -> str:
 
 
 @contextmanager
-def reference(eras: str, folder: Path) -> Iterator[str]:
-    """The reference server over HTTP, speaking `both` eras or one; gives its URL."""
+def reference(form: str, folder: Path) -> Iterator[str]:
+    """The reference server over HTTP, speaking `both` eras or one, or over HTTP+SSE (`sse`); gives its URL."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "reference.log").open("ab") as log:
         process = subprocess.Popen(
-            [str(PYTHON), str(EVERYTHING), "http", str(port), eras],
+            [str(PYTHON), str(EVERYTHING), form, str(port)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -45,7 +45,7 @@ def reference(eras: str, folder: Path) -> Iterator[str]:
         )
     try:
         _wait(port, process)
-        yield f"http://localhost:{port}/mcp"
+        yield f"http://localhost:{port}/{'sse' if form == 'sse' else 'mcp'}"
     finally:
         process.terminate()
         try:
