@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.property.clock import run
-from tests.property.crowd import Crowd, open_connections
+from tests.property.crowd import Crowd
+from tests.property.leftovers import open_connections
 
 OPERATIONS = int(os.environ.get("OPERATIONS", "5000"))
 SEED = int(os.environ.get("SEED", "1"))
@@ -26,7 +27,7 @@ def test_nothing_reaches_the_wrong_principal(tmp_path: Path, caplog: pytest.LogC
     print(f"{OPERATIONS} operations in {seconds:.1f} s, {OPERATIONS / seconds:.0f} a second")
     print(f"{crowd.heard} messages with {crowd.tagged} secrets; {dict(crowd.done)}")
     assert not crowd.wrong, "\n".join(crowd.wrong)
-    assert not open_connections(crowd)
+    assert not open_connections(crowd.servers)
     assert not [record.getMessage() for record in caplog.records]
     assert sum(server.answered for server in crowd.servers) > OPERATIONS / 20
     assert crowd.tagged > OPERATIONS / 2
