@@ -21,6 +21,7 @@ ANNOTATION = "x-mcp-header"
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _PRIMITIVE = frozenset({"string", "integer", "boolean"})
 _DATA = frozenset({"const", "default", "enum", "examples"})
 """Keywords whose values are no schemas."""
@@ -123,7 +124,7 @@ def write(plan: Plan, arguments: Json | None) -> dict[str, str]:
         except ValueError:
             continue  # the server sees what is wrong with the arguments
         if value is not None:
-            fields[each.name] = header_value(value)
+            fields[each.name] = header_value(_written(value))
     return fields
 
 
@@ -148,8 +149,8 @@ def problem(plan: Plan, arguments: Json | None, headers: Mapping[str, str]) -> s
     return None
 
 
-def _at(arguments: Json | None, path: tuple[str, ...]) -> str | None:
-    """The argument at a path, as text; None when there is none. Raises `ValueError` for members named twice."""
+def _at(arguments: Json | None, path: tuple[str, ...]) -> Json | None:
+    """The argument at a path; None when there is none. Raises `ValueError` for members named twice."""
     raw: Json | None = arguments
     for name in path:
         if raw is None or raw[:1] != b"{":
@@ -157,26 +158,29 @@ def _at(arguments: Json | None, path: tuple[str, ...]) -> str | None:
         raw = split(raw).get(name)
     if raw is None or raw == b"null" or raw[:1] in (b"{", b"["):
         return None
-    return text(raw) if raw[:1] == b'"' else _plain(raw.decode())
+    return raw
+
+
+def _written(raw: Json) -> str:
+    """An argument as text."""
+    return text(raw) or "" if raw[:1] == b'"' else _plain(raw.decode())
 
 
 def _plain(literal: str) -> str:
     """A number or a truth value as text: whole numbers without fraction or exponent."""
-    try:
-        number = float(literal)
-    except ValueError:
-        return literal
-    if literal.lstrip("-").isdigit() or not number.is_integer():
-        return literal
-    return str(int(number))
+    if not _NUMBER.fullmatch(literal) or literal.lstrip("-").isdigit():
+        return "0" if literal == "-0" else literal
+    number = float(literal)
+    return str(int(number)) if number.is_integer() else literal
 
 
-def _equal(said: str | None, value: str) -> bool:
-    if said == value:
-        return True
+def _equal(said: str | None, raw: Json) -> bool:
+    """Numbers are compared as such, everything else to the letter: nothing on the way may read another value."""
     if said is None:
         return False
-    try:
-        return float(said) == float(value) and _plain(said) == _plain(value)
-    except (OverflowError, ValueError):
+    value = _written(raw)
+    if said == value:
+        return True
+    if raw[:1] == b'"' or not _NUMBER.fullmatch(said) or not _NUMBER.fullmatch(value):
         return False
+    return float(said) == float(value) and _plain(said) == _plain(value)
