@@ -160,3 +160,17 @@ async def test_what_nobody_knows_is_passed_on(tmp_path: Path) -> None:
         await it.gateway.settled(2)
         await post(it.http(), {"region": "a"}, mcp_param_region="a", mcp_param_tenant="7").done()
         assert sent(server) == {"mcp-param-tenant": "7", "Mcp-Param-Region": "a"}
+
+
+async def test_fields_are_known_before_the_server_is_listed_anew(tmp_path: Path) -> None:
+    async with world(tmp_path, one=over_http(tool("t"))) as it:
+        await it.gateway.settled(2)
+    slow = over_http(tool("t"))
+
+    def never(connection: FakeConnection, params: Json) -> Json:
+        raise RpcError(-32603, "not yet")
+
+    slow.methods["tools/list"] = never
+    async with world(tmp_path, one=slow) as it:
+        await post(it.http(), {"region": "a"}, mcp_param_region="a").done()
+        assert sent(slow) == {"Mcp-Param-Region": "a"}

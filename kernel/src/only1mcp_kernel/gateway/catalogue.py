@@ -189,6 +189,14 @@ class Memory:
         """Every variant's catalogue, in an order that does not depend on which came first."""
         return [self._known.variants[key] for key in sorted(self._known.variants)]
 
+    def variants(self) -> list[tuple[Variant, Catalogue]]:
+        """Every variant with its catalogue."""
+        known = []
+        for key, catalogue in self._known.variants.items():
+            era, _, group = key.partition("/")
+            known.append((("modern" if era == "modern" else "legacy", group), catalogue))
+        return known
+
     def greeting(self, era: Era) -> Members | None:
         """How the server greeted those who spoke this era to it, whoever was first; None when nobody did."""
         bare = self.recall((era, Capabilities().group))

@@ -18,6 +18,8 @@ from only1mcp_sdk.members import text
 
 ALL_KINDS: tuple[EntryKind, ...] = ("tool", "prompt", "resource", "template")
 
+MAX_COMPLAINTS = 1000
+"""Tools left out that are remembered, to be complained of once."""
 MAX_FETCHED = 64
 """Variants whose listing is kept; the one listed longest ago is listed anew when somebody asks."""
 REVISIT_SECONDS = 30.0
@@ -41,9 +43,11 @@ class Listings:
         self.memory = memory
         self.fetched: dict[Variant, Catalogue] = {}
         self.plans: dict[str, Plan] = {}
-        """The tools that want arguments repeated in header fields, as the server lists them to modern clients."""
+        """The tools that want arguments repeated in header fields, as the server lists them to modern clients, or
+        listed them last time."""
         self.annotated = False
         """Whether there is any such tool, in whichever era."""
+        self._plan()
         self._complaints: set[str] = set()
         self.answered = asyncio.Event()
         """Set once the server has been listed for the first time, or could not be."""
@@ -162,6 +166,8 @@ class Listings:
         except param_headers.BadAnnotation as error:
             complaint = f"the tool {text(tool.get('name'))!r} is left out: {error}"
             if complaint not in self._complaints:
+                if len(self._complaints) >= MAX_COMPLAINTS:
+                    self._complaints.clear()
                 self._complaints.add(complaint)
                 self._log.warning("%s", complaint)
             return False
@@ -171,8 +177,23 @@ class Listings:
         """Whether it is another one than before."""
         known = self.fetched.get(variant)
         self.fetched[variant] = catalogue
+        self._plan()
+        self._listed_at.pop(variant, None)
+        self._listed_at[variant] = asyncio.get_running_loop().time()
+        while len(self._listed_at) > MAX_FETCHED:  # clients declare what they like
+            oldest = next(iter(self._listed_at))
+            del self._listed_at[oldest]
+            self.fetched.pop(oldest, None)
+        self.memory.keep(variant, catalogue)
+        return known != catalogue
+
+    def _plan(self) -> None:
+        """Read which tools want arguments repeated."""
+        known = list(self.fetched.items())
+        if not known:  # calls may come before the server is listed
+            known = self.memory.variants()
         self.plans, self.annotated = {}, False
-        for (era, _), each in self.fetched.items():
+        for (era, _), each in known:
             plans = plans_of(
                 {
                     text(tool.get("name")) or "": tool.get("inputSchema", b"")
@@ -182,14 +203,6 @@ class Listings:
             self.annotated = self.annotated or bool(plans)
             if era == "modern":
                 self.plans.update(plans)
-        self._listed_at.pop(variant, None)
-        self._listed_at[variant] = asyncio.get_running_loop().time()
-        while len(self._listed_at) > MAX_FETCHED:  # clients declare what they like
-            oldest = next(iter(self._listed_at))
-            del self._listed_at[oldest]
-            self.fetched.pop(oldest, None)
-        self.memory.keep(variant, catalogue)
-        return known != catalogue
 
     def outdated(self, kinds: Iterable[EntryKind], teller: Link | None = None) -> None:
         """The server says that its lists changed: list it again for everybody who is being served. Where several
