@@ -191,7 +191,7 @@ class Memory:
 
     def variants(self) -> list[tuple[Variant, Catalogue]]:
         """Every variant with its catalogue."""
-        known = []
+        known: list[tuple[Variant, Catalogue]] = []
         for key, catalogue in self._known.variants.items():
             era, _, group = key.partition("/")
             known.append((("modern" if era == "modern" else "legacy", group), catalogue))
