@@ -141,10 +141,11 @@ class Servers:
         return None
 
     def _by_scheme(self, fitting: list[str], node: Node, path: Path) -> Registered | None:
-        """Of several that fit, the one to which the URL's scheme belongs."""
+        """Of several that fit because they want a URL, the one to which its scheme belongs."""
+        by_url = [name for name in fitting if "url" in required_options(self._connectors[name].offer.config)]
+        known = {scheme: name for name in by_url for scheme in self._connectors[name].offer.schemes}
         url = node.members.get("url")
-        known = {scheme: name for name in fitting for scheme in self._connectors[name].offer.schemes}
-        if url is None or not known:
+        if url is None or not known or by_url != fitting:
             message = f"what is given fits several connectors: {listed(fitting)}"
             self._report(node, path, message, 'say which with "use"', at_key=True)
             return None

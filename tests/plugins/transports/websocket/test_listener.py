@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from only1mcp_sdk import AccessDenied, Arrival, Channel
-from only1mcp_sdk.testing import FakeGate, check_listener
+from only1mcp_sdk.testing import FakeGate, Harness, check_listener
 from only1mcp_sdk.testing.fakes import FakeConversation
 from tests.kernel.gateway.servers import FakeServer
 from tests.kernel.gateway.world import World, started, world
@@ -327,6 +327,27 @@ async def test_draining_does_not_wait_for_ever() -> None:
         async with asyncio.timeout(2):
             await listener.drain(0.1)
         assert await client.closed() == 1001
+
+
+async def test_a_reload_keeps_conversations() -> None:
+    gate = FakeGate()
+    with Harness() as harness:
+        options = {"port": 0}
+        old, new = harness.open(HTTP, options), harness.open(HTTP, options)
+        before = await old.__aenter__()
+        before.attach(gate)
+        async with connection(before) as client:
+            await client.shake()
+            after = await new.__aenter__()
+            after.attach(gate)
+            await before.drain(0.1)
+            await old.__aexit__(None, None, None)
+            client.send(REQUEST)
+            assert json.loads((await client.frame())[1]) == ANSWER
+            await after.drain(0.1)
+            assert await client.closed() == 1001
+        await new.__aexit__(None, None, None)
+        assert not harness.failures
 
 
 # -- before a real gateway
