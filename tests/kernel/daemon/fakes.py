@@ -31,6 +31,9 @@ class Echo:
     def busy(self) -> bool:
         return not self.over
 
+    def admits(self, arrival: Arrival) -> bool:
+        return True
+
     def received(self, message: bytes) -> None:
         self._channel.send(json.dumps({"got": message.decode()}, indent=1).encode())
         if message == b'"flood"':

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from only1mcp_kernel.gateway import parking
-from only1mcp_sdk import Arrival
+from only1mcp_sdk import AccessDenied, Arrival
 from tests.kernel.gateway.servers import META, FakeConnection, FakeServer, Json
 from tests.kernel.gateway.world import SDK_CAPS, HttpClient, Recorder, World, started, until, world
 
@@ -67,6 +67,22 @@ async def test_headers_of_a_connection_are_not_those_of_its_messages(tmp_path: P
         client.received(json.dumps(request).encode())
         await until(lambda: channel.sent)
         assert channel.sent[0]["result"]["tools"] == [ECHO]
+
+
+async def test_a_conversation_admits_its_own_principal_alone(tmp_path: Path) -> None:
+    it = World(tmp_path, {"one": FakeServer()})
+    it.authenticated = True
+    async with started(it):
+
+        def by(token: str) -> Arrival:
+            return Arrival("sse", "default", {"authorization": f"Bearer {token}"} if token else {})
+
+        client = it.gateway.gate.connect(by("alice"), Channel())
+        assert client.admits(by("alice"))
+        assert not client.admits(by("bob"))
+        for stranger in ("wrong", ""):
+            with pytest.raises(AccessDenied):
+                client.admits(by(stranger))
 
 
 async def test_a_session_of_a_gateway_that_is_gone(tmp_path: Path) -> None:

@@ -38,6 +38,9 @@ class Duplex:
         waiting = any(not isinstance(request, Listening) for request in self._requests.values())
         return waiting or (self._session is not None and bool(self._session.requests))
 
+    def admits(self, arrival: Arrival) -> bool:
+        return self._gate.principal(arrival).id == self._principal.id
+
     def received(self, message: bytes) -> None:
         try:
             read = wire.read(message)

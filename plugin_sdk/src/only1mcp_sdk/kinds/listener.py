@@ -4,7 +4,7 @@ A listener moves whole JSON-RPC messages between clients and the gate and knows 
 revision a client speaks, what a session is and which HTTP status an error has are the gate's to know. All calls
 between the two are plain, from the event loop's thread, and never block.
 
-There are two shapes of transport. On a duplex one (stdio, WebSocket) a client has one channel for everything:
+There are two shapes of transport. On a duplex one (stdio, WebSocket, HTTP+SSE) a client has one channel for everything:
 `Gate.connect`. Over Streamable HTTP each message is a request of its own: `Gate.post`, `Gate.stream`, `Gate.end`.
 """
 
@@ -54,6 +54,10 @@ class Conversation(Protocol):
     @property
     def busy(self) -> bool:
         """Whether the client still waits for an answer."""
+
+    def admits(self, arrival: Arrival) -> bool:
+        """Whether this is the principal that the conversation is with. Asked for each message of a transport whose
+        messages come by requests of their own (HTTP+SSE). Raises `AccessDenied` when it is nobody's."""
 
     def received(self, message: bytes) -> None:
         """One message, without its framing."""

@@ -200,7 +200,7 @@ class FakeGate:
         answer.finish(status=204)
 
     def connect(self, arrival: Arrival, channel: Channel) -> FakeConversation:
-        conversation = FakeConversation(self, channel)
+        conversation = FakeConversation(self, channel, arrival)
         self.arrivals.append(arrival)
         self.clients.append(conversation)
         return conversation
@@ -230,16 +230,20 @@ class FakeClient:
 
 
 class FakeConversation(FakeClient):
-    """A `Conversation` at a `FakeGate`."""
+    """A `Conversation` at a `FakeGate`, with whoever sends the same Authorization."""
 
-    def __init__(self, gate: FakeGate, channel: Channel) -> None:
+    def __init__(self, gate: FakeGate, channel: Channel, arrival: Arrival | None = None) -> None:
         super().__init__()
         self._gate = gate
         self._channel = channel
+        self._credentials = arrival and arrival.headers.get("authorization")
 
     @property
     def busy(self) -> bool:
         return self._gate.hold and not self.gone.is_set()
+
+    def admits(self, arrival: Arrival) -> bool:
+        return arrival.headers.get("authorization") == self._credentials
 
     def received(self, message: bytes) -> None:
         self._gate.bodies.append(message)

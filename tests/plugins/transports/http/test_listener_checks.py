@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from only1mcp_sdk import Answer
-from only1mcp_transports.http import listener as listener_module
+from only1mcp_transports.http import entrance
 from only1mcp_transports.http.checks import Refused, Rules, admits, check_host, fold
 from only1mcp_transports.http.config import ListenerConfig
 from tests.plugins.transports.http.listening import (
@@ -325,7 +325,7 @@ class TestBodies:
 
     @pytest.mark.parametrize("part", [b"1\r\na\r\n", b"zz\r\n"])
     async def test_that_never_end(self, part: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(listener_module, "BODY_SECONDS", 0.1)
+        monkeypatch.setattr(entrance, "BODY_SECONDS", 0.1)
         gate = self.gate()
         async with listening(gate) as listener, client(listener) as it:
             it.send(head("POST", "/mcp", [*POST, ("Transfer-Encoding", "chunked")]) + b"1\r\na\r\n")

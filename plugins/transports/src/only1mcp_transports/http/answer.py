@@ -75,6 +75,17 @@ class PendingAnswer:
 
     # -- for the connection
 
+    def write(self, chunk: bytes) -> None:
+        """Bytes of an event stream, as they are. Ignored after the end."""
+        if not self._over:
+            self.streaming = True
+            self._put(chunk)
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether something waits for `next`."""
+        return bool(self._chunks)
+
     def abandon(self) -> None:
         """There is nobody left to answer. Tells the gate, unless it had finished; once."""
         if self.finished or self.gone:

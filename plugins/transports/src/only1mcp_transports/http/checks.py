@@ -94,8 +94,7 @@ def check_request(method: str, headers: Mapping[str, str]) -> None:
     """Method, Content-Type and Accept."""
     accept = headers.get("accept", "*/*")
     if method == "POST":
-        if headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
-            raise Refused(415, f"Unsupported Media Type: Content-Type must be {JSON}")
+        check_content(headers)
         if not (admits(accept, JSON) and admits(accept, EVENTS)):
             raise Refused(406, f"Not Acceptable: Accept must admit both {JSON} and {EVENTS}")
     elif method == "GET":
@@ -103,6 +102,12 @@ def check_request(method: str, headers: Mapping[str, str]) -> None:
             raise Refused(406, f"Not Acceptable: Accept must admit {EVENTS}")
     elif method != "DELETE":
         raise Refused(405, f"Method Not Allowed: this is for {METHODS}", {"Allow": METHODS})
+
+
+def check_content(headers: Mapping[str, str]) -> None:
+    """Content-Type of a message."""
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+        raise Refused(415, f"Unsupported Media Type: Content-Type must be {JSON}")
 
 
 def wants_websocket(method: str, headers: Mapping[str, str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from only1mcp_sdk import PluginConfig
 
@@ -18,6 +18,12 @@ def _path(value: str) -> str:
     if not _PATH.fullmatch(value):
         raise ValueError("should look like /mcp: start with a slash, not end with one, no spaces, ? or %")
     return value
+
+
+def _path_or_none(value: str) -> str:
+    if value == "/":
+        raise ValueError("should not be /, where it would hide other paths")
+    return _path(value) if value else ""
 
 
 def _host(value: str) -> str:
@@ -35,7 +41,7 @@ def _origin(value: str) -> str:
 
 
 class ListenerConfig(PluginConfig):
-    """Clients over Streamable HTTP."""
+    """Clients over Streamable HTTP, WebSocket and HTTP+SSE."""
 
     host: str = Field(
         default="127.0.0.1",
@@ -46,6 +52,11 @@ class ListenerConfig(PluginConfig):
     path: Annotated[str, AfterValidator(_path)] = Field(
         default="/mcp",
         description="Where the profile `default` is served; profile <name> is at <path>/<name>.",
+    )
+    sse_path: Annotated[str, AfterValidator(_path_or_none)] | None = Field(
+        default=None,
+        description="Where clients of HTTP+SSE, the transport of revision 2024-11-05, are served, with profiles as at"
+        " `path`. Empty: nowhere. By default /sse where `path` is /mcp, and nowhere else.",
     )
     allowed_hosts: list[Annotated[str, AfterValidator(_host)]] = Field(
         default=[],
@@ -66,3 +77,16 @@ class ListenerConfig(PluginConfig):
         gt=0,
         description="Bytes of an event stream kept for a client that reads too slowly; beyond, it is disconnected.",
     )
+
+    @property
+    def sse_at(self) -> str:
+        """The path for HTTP+SSE; empty where it is not served."""
+        if self.sse_path is None:
+            return "/sse" if self.path == "/mcp" else ""
+        return self.sse_path
+
+    @model_validator(mode="after")
+    def _apart(self) -> ListenerConfig:
+        if self.sse_path and self.sse_path == self.path:
+            raise ValueError("sse_path and path should not be the same")
+        return self

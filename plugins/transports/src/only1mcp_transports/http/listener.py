@@ -1,35 +1,30 @@
 """Clients over Streamable HTTP: requests in, answers out. What they say, and what a session is, the gate knows.
 
-Those that ask for a WebSocket get one, after the same checks: see `websocket.serving`.
+Those that ask for a WebSocket get one, after the same checks: see `websocket.serving`. Those of HTTP+SSE have a path of
+their own: see `sse.serving`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 
 from only1mcp_sdk import Arrival, Context, Gate
 from only1mcp_transports.http import checks
-from only1mcp_transports.http.answer import PendingAnswer
 from only1mcp_transports.http.checks import Refused
 from only1mcp_transports.http.config import ListenerConfig
+from only1mcp_transports.http.entrance import Entrance, Fields, whole
 from only1mcp_transports.http.server import BoundServer, Route, open_server
+from only1mcp_transports.sse.serving import PairOwner
 from only1mcp_transports.websocket.serving import converse
 
 PROMPT = 1.0
 """Seconds within which an answer comes at once; one that takes longer may begin as a stream."""
-BODY_SECONDS = 60.0
-"""How long a client may take to send a request's body."""
 _WILDCARDS = ("0.0.0.0", "::")
 """Every address of the machine, and the address of none."""
-_STREAM = {
-    "Content-Type": "text/event-stream",
-    "Cache-Control": "no-cache",
-    "X-Accel-Buffering": "no",  # nginx would collect the events
-}
 
 
 class HttpListener:
@@ -44,8 +39,9 @@ class HttpListener:
         hosts = set(config.allowed_hosts)
         if (hosts or server.loopback) and config.host not in _WILDCARDS:
             hosts.add(self._host.lower())  # whoever follows `address` is served
-        self._rules = checks.Rules(server.loopback, frozenset(hosts), frozenset(config.allowed_origins))
-        self._gate: Gate
+        rules = checks.Rules(server.loopback, frozenset(hosts), frozenset(config.allowed_origins))
+        self._entrance = Entrance(config, rules, context.logger)
+        self._pair = PairOwner(self._entrance, config.sse_at) if config.sse_at else None
 
     @property
     def address(self) -> str:
@@ -56,30 +52,26 @@ class HttpListener:
         return not self._server.loopback
 
     def attach(self, gate: Gate) -> None:
-        self._gate = gate
+        self._entrance.gate = gate
         self._server.attach(self._path, self)
+        if self._pair is not None:
+            self._server.attach(self._pair.path, self._pair)
 
     async def drain(self, seconds: float) -> None:
-        await self._server.drain(self._path, self, seconds)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._server.drain(self._path, self, seconds))
+            if self._pair is not None:
+                tasks.create_task(self._server.drain(self._pair.path, self._pair, seconds))
 
     def close(self) -> None:
         self._server.detach(self._path, self)
+        if self._pair is not None:
+            self._server.detach(self._pair.path, self._pair)
 
     # -- one request
 
     async def serve(self, request: web.BaseRequest, route: Route, profile: str) -> web.StreamResponse:
-        cors: Mapping[str, str] = {}
-        headers: Mapping[str, str] = {}
-        try:
-            headers = checks.fold(request.headers.items())
-            cors = checks.cors_headers(headers, self._rules)
-            checks.check_host(headers, self._rules)
-            if request.method != "OPTIONS":
-                checks.check_origin(headers, self._rules)
-            if not self._gate.has_profile(profile):
-                raise Refused(404, f"Not Found: there is no profile {profile!r}")
-            if request.method == "OPTIONS":
-                return web.Response(status=204, headers=checks.preflight_headers(headers, self._rules))
+        async def inside(headers: Fields, cors: Fields) -> web.StreamResponse:
             if checks.wants_websocket(request.method, headers):
                 return await self._converse(request, route, profile, headers)
             checks.check_request(request.method, headers)
@@ -88,26 +80,22 @@ class HttpListener:
                 return await self._get(request, route, arrival, cors)
             with route.posting():
                 return await self._post_or_delete(request, route, arrival, cors)
-        except Refused as refused:
-            response = _whole(refused.body, refused.status, refused.headers, cors)
-            if request.can_read_body or "upgrade" in headers:
-                # The rest is not worth reading, so the next request can't be found.
-                response.force_close()
-            return response
+
+        return await self._entrance.admit(request, profile, inside)
 
     async def _post_or_delete(
-        self, request: web.BaseRequest, route: Route, arrival: Arrival, cors: Mapping[str, str]
+        self, request: web.BaseRequest, route: Route, arrival: Arrival, cors: Fields
     ) -> web.StreamResponse:
-        body = await self._read(request, arrival.headers)
-        answer = self._new_answer(request)
+        body = await self._entrance.read(request, arrival.headers)
+        answer = self._entrance.new_answer(request)
         with route.answering(answer):
             try:
                 if request.method == "POST":
-                    answer.posting = self._gate.post(arrival, body, answer)
+                    answer.posting = self._entrance.gate.post(arrival, body, answer)
                 else:
-                    self._gate.end(arrival, answer)
+                    self._entrance.gate.end(arrival, answer)
             except Exception as error:
-                raise self._fault(request) from error
+                raise self._entrance.fault(request) from error
             if not (answer.finished or answer.streaming):
                 await answer.wait(min(PROMPT, self._config.keepalive))
             if not (answer.finished or answer.streaming or answer.gone):
@@ -116,87 +104,33 @@ class HttpListener:
                 await answer.wait(self._config.keepalive)
             if not answer.streaming:
                 if answer.finished:
-                    return _whole(answer.message, answer.status, answer.headers, cors)
+                    return whole(answer.message, answer.status, answer.headers, cors)
                 if answer.gone:
                     raise Refused(503, "Service Unavailable: the gateway is stopping")
                 answer.keep_alive()
-            return await self._stream(request, answer, cors)
+            return await self._entrance.stream(request, answer, cors)
 
     async def _get(
-        self, request: web.BaseRequest, route: Route, arrival: Arrival, cors: Mapping[str, str]
+        self, request: web.BaseRequest, route: Route, arrival: Arrival, cors: Fields
     ) -> web.StreamResponse:
-        answer = self._new_answer(request)
+        answer = self._entrance.new_answer(request)
         with route.answering(answer):
             try:
-                answer.posting = self._gate.stream(arrival, answer)
+                answer.posting = self._entrance.gate.stream(arrival, answer)
             except Exception as error:
-                raise self._fault(request) from error
+                raise self._entrance.fault(request) from error
             if answer.finished and not answer.streaming:
-                return _whole(answer.message, answer.status, answer.headers, cors)
-            return await self._stream(request, answer, cors)
+                return whole(answer.message, answer.status, answer.headers, cors)
+            return await self._entrance.stream(request, answer, cors)
 
     async def _converse(
-        self, request: web.BaseRequest, route: Route, profile: str, headers: Mapping[str, str]
+        self, request: web.BaseRequest, route: Route, profile: str, headers: Fields
     ) -> web.StreamResponse:
         arrival = Arrival("websocket", profile, headers, request.remote or "")
         heartbeat = 2 * self._config.keepalive  # and a client has as long as `keepalive` to answer it
         return await converse(
-            request, route, arrival, self._gate, self._config.buffer_bytes, heartbeat, self._log
+            request, route, arrival, self._entrance.gate, self._config.buffer_bytes, heartbeat, self._log
         )
-
-    async def _stream(
-        self, request: web.BaseRequest, answer: PendingAnswer, cors: Mapping[str, str]
-    ) -> web.StreamResponse:
-        """The answer as an event stream: its head at once, then whatever comes, to the end."""
-        answer.streaming = True
-        response = web.StreamResponse(headers={**_STREAM, **cors})
-        await response.prepare(request)
-        while chunk := await answer.next(self._config.keepalive):
-            await response.write(chunk)
-        return response
-
-    async def _read(self, request: web.BaseRequest, headers: Mapping[str, str]) -> bytes:
-        """The body. Raises `Refused` as soon as it is known to be too large; the rest is not read."""
-        limit = self._gate.message_limit
-        if (request.content_length or 0) > limit:
-            raise self._too_large()
-        if headers.get("expect", "").lower() == "100-continue" and request.version >= (1, 1):
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0  # that was no part of the answer
-        chunks, size = [], 0
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                while chunk := await request.content.readany():
-                    size += len(chunk)
-                    if size > limit:
-                        raise self._too_large()
-                    chunks.append(chunk)
-        except TimeoutError:
-            raise Refused(408, f"Request Timeout: no whole body within {BODY_SECONDS:.0f} s") from None
-        except web.RequestPayloadError:
-            raise Refused(400, "Bad Request: the body can't be decoded") from None
-        return b"".join(chunks)
-
-    def _too_large(self) -> Refused:
-        return Refused(413, body=self._gate.too_large())
-
-    def _new_answer(self, request: web.BaseRequest) -> PendingAnswer:
-        transport = request.transport
-        if transport is None:
-            raise ConnectionResetError("the client is gone")
-        return PendingAnswer(self._config.buffer_bytes, transport.abort)
-
-    def _fault(self, request: web.BaseRequest) -> Refused:
-        """For an exception of the gate, which should raise none."""
-        self._log.exception("a %s request failed", request.method)
-        return Refused(500, body=checks.error_body("Internal error", -32603))
-
-
-def _whole(
-    body: bytes, status: int, headers: Mapping[str, str], cors: Mapping[str, str]
-) -> web.StreamResponse:
-    kind = {"Content-Type": checks.JSON} if body else {}
-    return web.Response(body=body or None, status=status, headers={**headers, **cors, **kind})
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -37,7 +38,7 @@ GLANCE = 0.02
 
 
 class Guest(Protocol):
-    """A client that stays, with requests of its own (a WebSocket)."""
+    """A client that stays, with requests of its own (a WebSocket, an HTTP+SSE stream)."""
 
     @property
     def busy(self) -> bool:
@@ -60,7 +61,7 @@ class Route:
         self.owner = owner
         self.draining = False
         self.answers: set[PendingAnswer] = set()
-        self._guests: set[Guest] = set()
+        self._guests: dict[str, Guest] = {}
         self.quiet = asyncio.Event()
         self.quiet.set()
         self._posts = 0
@@ -88,25 +89,29 @@ class Route:
             answer.abandon()
 
     @contextmanager
-    def hosting(self, guest: Guest) -> Iterator[None]:
-        """For the time a guest stays."""
-        self._guests.add(guest)
+    def hosting(self, guest: Guest) -> Iterator[str]:
+        """For the time a guest stays. Under the name that this gives, which nobody can guess, `guest` finds it."""
+        name = secrets.token_urlsafe(32)
+        self._guests[name] = guest
         try:
-            yield
+            yield name
         finally:
-            self._guests.discard(guest)
+            del self._guests[name]
+
+    def guest(self, name: str) -> Guest | None:
+        return self._guests.get(name)
 
     async def settled(self) -> None:
         """Wait until nobody is at work."""
         await self.quiet.wait()
-        while any(guest.busy for guest in self._guests):  # noqa: ASYNC110
+        while any(guest.busy for guest in self._guests.values()):  # noqa: ASYNC110
             await asyncio.sleep(GLANCE)
 
     def end(self) -> None:
         """Nobody is answered any more: streams end, guests leave."""
         for answer in list(self.answers):
             answer.abandon()
-        for guest in list(self._guests):
+        for guest in list(self._guests.values()):
             guest.end()
 
 

@@ -1,0 +1,123 @@
+"""What every request to an HTTP listener passes, whichever transport it belongs to: who may ask, and how much.
+
+One entrance per listener. What comes after is in `listener` (Streamable HTTP) and `sse.serving` (HTTP+SSE).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
+
+from aiohttp import web
+
+from only1mcp_sdk import AccessDenied, Gate
+from only1mcp_transports.http import checks
+from only1mcp_transports.http.answer import PendingAnswer
+from only1mcp_transports.http.checks import Refused, Rules
+from only1mcp_transports.http.config import ListenerConfig
+
+BODY_SECONDS = 60.0
+"""How long a client may take to send a request's body."""
+_UNAUTHORIZED = -32001
+_STREAM = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",  # nginx would collect the events
+}
+
+Fields: TypeAlias = Mapping[str, str]
+Inside: TypeAlias = Callable[[Fields, Fields], Awaitable[web.StreamResponse]]
+"""Answers a request that may come in, given its header fields by lower-case name, and those of CORS for the answer."""
+
+
+class Entrance:
+    """Of one listener."""
+
+    gate: Gate
+
+    def __init__(self, config: ListenerConfig, rules: Rules, log: logging.Logger) -> None:
+        self.config = config
+        self.log = log
+        self._rules = rules
+
+    async def admit(self, request: web.BaseRequest, profile: str, inside: Inside) -> web.StreamResponse:
+        """The answer of `inside`, or a refusal, which `inside` may raise as well."""
+        cors: Fields = {}
+        headers: Fields = {}
+        try:
+            headers = checks.fold(request.headers.items())
+            cors = checks.cors_headers(headers, self._rules)
+            checks.check_host(headers, self._rules)
+            if request.method != "OPTIONS":
+                checks.check_origin(headers, self._rules)
+            if not self.gate.has_profile(profile):
+                raise Refused(404, f"Not Found: there is no profile {profile!r}")
+            if request.method == "OPTIONS":
+                return web.Response(status=204, headers=checks.preflight_headers(headers, self._rules))
+            return await inside(headers, cors)
+        except Refused as refused:
+            response = whole(refused.body, refused.status, refused.headers, cors)
+            if request.can_read_body or "upgrade" in headers:
+                # The rest is not worth reading, so the next request can't be found.
+                response.force_close()
+            return response
+
+    async def stream(
+        self, request: web.BaseRequest, answer: PendingAnswer, cors: Fields
+    ) -> web.StreamResponse:
+        """The answer as an event stream: its head at once, then whatever comes, to the end."""
+        answer.streaming = True
+        response = web.StreamResponse(headers={**_STREAM, **cors})
+        await response.prepare(request)
+        while chunk := await answer.next(self.config.keepalive):
+            await response.write(chunk)
+        return response
+
+    async def read(self, request: web.BaseRequest, headers: Fields) -> bytes:
+        """The body. Raises `Refused` as soon as it is known to be too large; the rest is not read."""
+        limit = self.gate.message_limit
+        if (request.content_length or 0) > limit:
+            raise self._too_large()
+        if headers.get("expect", "").lower() == "100-continue" and request.version >= (1, 1):
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0  # that was no part of the answer
+        chunks, size = [], 0
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                while chunk := await request.content.readany():
+                    size += len(chunk)
+                    if size > limit:
+                        raise self._too_large()
+                    chunks.append(chunk)
+        except TimeoutError:
+            raise Refused(408, f"Request Timeout: no whole body within {BODY_SECONDS:.0f} s") from None
+        except web.RequestPayloadError:
+            raise Refused(400, "Bad Request: the body can't be decoded") from None
+        return b"".join(chunks)
+
+    def _too_large(self) -> Refused:
+        return Refused(413, body=self.gate.too_large())
+
+    def new_answer(self, request: web.BaseRequest) -> PendingAnswer:
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError("the client is gone")
+        return PendingAnswer(self.config.buffer_bytes, transport.abort)
+
+    def fault(self, request: web.BaseRequest) -> Refused:
+        """For an exception of the gate, which should raise none."""
+        self.log.exception("a %s request failed", request.method)
+        return Refused(500, body=checks.error_body("Internal error", -32603))
+
+
+def whole(body: bytes, status: int, headers: Fields, cors: Fields) -> web.StreamResponse:
+    kind = {"Content-Type": checks.JSON} if body else {}
+    return web.Response(body=body or None, status=status, headers={**headers, **cors, **kind})
+
+
+def unauthorized(denied: AccessDenied) -> Refused:
+    """How a client hears that it may not come in."""
+    challenge = {"WWW-Authenticate": denied.challenge} if denied.challenge else {}
+    return Refused(401, headers=challenge, body=checks.error_body(str(denied), _UNAUTHORIZED))
