@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -141,6 +142,34 @@ async def test_python_path_starts_at_the_configuration_file(project: Path) -> No
 async def test_modules_that_can_not_be_imported(source: str, problem: str, project: Path) -> None:
     (project / "bad_test_server.py").write_text(source)
     assert problem in await refused("bad_test_server:serve", python_path=[str(project)])
+
+
+async def test_an_import_that_does_not_end_holds_nobody_up(project: Path) -> None:
+    gate = project / "gate"
+    (project / "slow_test_server.py").write_text(
+        "import os, time\n"
+        f"while not os.path.exists({str(gate)!r}): time.sleep(0.01)\n"
+        "async def serve(receive, send): await receive()\n"
+    )
+    options = {"object": "slow_test_server:serve", "python_path": [str(project)]}
+    async with nothing_left("the import"), open_alone(OFFER, **options) as connector:
+        before = threading.active_count()
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await connector.connect(RecordingInbox())
+        assert threading.active_count() == before + 1
+        gate.touch()
+        async with asyncio.timeout(5):
+            await (await connector.connect(RecordingInbox())).close()
+
+
+async def test_an_import_that_failed_is_tried_again(project: Path) -> None:
+    async with open_alone(OFFER, object="late_test_server:serve", python_path=[str(project)]) as connector:
+        with pytest.raises(ConnectFailed, match="there is no module"):
+            await connector.connect(RecordingInbox())
+        (project / "late_test_server.py").write_text("async def serve(receive, send): await receive()\n")
+        await (await connector.connect(RecordingInbox())).close()
 
 
 # -- how a server ends

@@ -7,6 +7,8 @@ transport, over those two functions instead of files; the SDK is imported only w
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 import importlib
 import inspect
@@ -29,11 +31,40 @@ class LoadFailed(Exception):
     """Says in words why there is no such server."""
 
 
+def begin(name: str, python_path: Sequence[Path]) -> asyncio.Future[Any]:
+    """Start to `load`, in a thread, because imports take their time and the event loop has none. One that never ends,
+    of a module that serves while it is imported say, holds nobody up: not even the end of the process."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+
+    def settle(found: Any, failed: Exception | None) -> None:
+        if future.done():
+            return
+        if failed is not None:
+            future.set_exception(failed)
+            future.exception()  # seen, though everybody may have left
+        else:
+            future.set_result(found)
+
+    def run() -> None:
+        found, failed = None, None
+        try:
+            found = load(name, python_path)
+        except LoadFailed as error:
+            failed = error
+        with contextlib.suppress(RuntimeError):  # the loop is gone
+            loop.call_soon_threadsafe(settle, found, failed)
+
+    threading.Thread(target=run, name=f"import of {name}", daemon=True).start()
+    return future
+
+
 def load(name: str, python_path: Sequence[Path]) -> Any:
     """The object of that name. Blocks for as long as its imports take; any thread will do. Raises `LoadFailed`."""
     with _path_changes:
         sys.path += [str(each) for each in python_path if str(each) not in sys.path]
     module, _, attributes = name.partition(":")
+    importlib.invalidate_caches()  # it may have been put there just now
     try:
         found: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:
