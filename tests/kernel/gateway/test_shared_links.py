@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.kernel.gateway.servers import FakeConnection, FakeServer, Json
 from tests.kernel.gateway.world import SDK_CAPS, HttpClient, Recorder, World, started, until
 
@@ -55,7 +57,8 @@ async def test_logs_stop_when_a_second_principal_comes(tmp_path: Path) -> None:
         assert [each["params"]["data"] for each in stream.sent] == ["of Bob"]
 
 
-async def test_a_question_is_not_passed_on_to_another_principal(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["given up", "answered"])
+async def test_a_question_is_not_passed_on_to_another_principal(tmp_path: Path, how: str) -> None:
     server = FakeServer("legacy")
 
     async def never(connection: FakeConnection, params: Json) -> Json:
@@ -69,7 +72,11 @@ async def test_a_question_is_not_passed_on_to_another_principal(tmp_path: Path) 
         connection = server.open_connections()[0]
         answer = connection.ask("elicitation/create", {"message": "for Alice"})  # whose call is the only one
         own = bob.legacy("tools/call", CALL)
-        posting.disconnected()
+        if how == "given up":
+            posting.disconnected()
+        else:
+            id = server.calls("tools/call")[1]["id"]
+            connection.deliver({"jsonrpc": "2.0", "id": id, "result": {"content": []}})
         assert (await asyncio.wait_for(answer, 1))["result"] == {"action": "cancel"}
         assert not own.sent
         assert not stream.sent
