@@ -148,6 +148,7 @@ class Exchange:
         "name",
         "on_cancel",
         "on_pause",
+        "on_question",
         "param_headers",
         "params",
         "progress_token",
@@ -197,6 +198,8 @@ class Exchange:
         self.on_cancel: Callable[[str], None] | None = None
         self.on_pause: Callable[[], None] | None = None
         """The server takes its time and holds no connection meanwhile: neither need the client."""
+        self.on_question: Callable[[], None] | None = None
+        """The server asks something more while the client thinks about what it was asked before."""
         self._arguments: Any = msgspec.UNSET
 
     @property

@@ -41,6 +41,9 @@ from only1mcp_sdk.members import encode, join, quoted, text
 
 CANCELLED = Failure.of(-32603, "Request cancelled")
 
+GATHER_SECONDS = 0.02
+"""How long a server has for asking several things at once, where the client learns of them together."""
+
 
 class _ResultHead(Struct):
     resultType: str = "complete"
@@ -78,6 +81,7 @@ class Call:
         "_questions",
         "_reread",
         "_server",
+        "_shown",
         "_timeout",
         "_timer",
         "exchange",
@@ -113,6 +117,8 @@ class Call:
         self._mirror = mirror
         self._done: Done | None = None
         self._questions: dict[str, tuple[Json, Question]] = {}
+        self._shown: set[str] = set()
+        """Those of them that the client has been given."""
         self._answered: Outcome | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._asked_at = 0.0
@@ -277,14 +283,26 @@ class Call:
 
     def asked(self, id: Json, question: Question) -> None:
         """The server asks the client something before it can go on."""
-        first = not self._questions
         key = f"{question.method.partition('/')[0]}-{id.decode().strip(chr(34))}"
         if key in self._questions:
             key += "-string"  # the ids 1 and "1" are two
         self._questions[key] = (id, question)
-        if first and self._done is not None:
-            # Give a server that asks several things at once the time to do so.
-            asyncio.get_running_loop().call_soon(self._park)
+        loop = asyncio.get_running_loop()
+        if self._done is None:
+            loop.call_soon(self._show_more)
+        elif self.exchange.caller.era == "legacy":
+            loop.call_soon(self._park)  # what else the server asks can be put to it later, too
+        else:
+            loop.call_later(GATHER_SECONDS, self._park)
+
+    def _show_more(self) -> None:
+        """A legacy client hears of further questions while it still thinks about earlier ones."""
+        if (
+            self._done is None
+            and self._questions.keys() - self._shown
+            and self.exchange.on_question is not None
+        ):
+            self.exchange.on_question()
 
     def withdrew(self, id: Json) -> bool:
         """The server no longer wants an answer to this question, if it was one of this call's."""
@@ -322,6 +340,7 @@ class Call:
             self._end(self._failure("asks for input, but too many calls already wait for this client"))
             return
         self._pause()
+        self._shown = set(self._questions)
         done, self._done = self._done, None
         done(InputRequired({key: question for key, (_, question) in self._questions.items()}, state))
 

@@ -92,8 +92,11 @@ class Parking:
         return call
 
     def close(self) -> None:
+        """Nobody can come back any more: the servers need not go on waiting."""
         for ticket in list(self._calls):
-            self._release(ticket)
+            call = self._release(ticket)
+            if call is not None:
+                call.cancel("the gateway stops")
 
 
 def _digest(exchange: Exchange, params: Members | None) -> str:

@@ -32,6 +32,8 @@ from only1mcp_sdk import (
 from only1mcp_sdk.members import join, quoted, split, text
 
 MAX_ROUNDS = 10
+"""How often a modern server may answer one request with questions. A legacy one asks as often as it wants: it works on
+all the while."""
 
 
 class ModernRequest:
@@ -141,6 +143,7 @@ class LegacyRequest:
         exchange = Exchange(self._method, self._params, self._meta, self._session.caller, self.emit)
         exchange.name = subject(self._method, self._params or {})
         exchange.on_pause = self._pause
+        exchange.on_question = self._go_on
         exchange.log_level = self._session.log_level  # a modern server has to be told with each request
         return exchange
 
@@ -152,6 +155,12 @@ class LegacyRequest:
     def _done(self, outcome: Outcome) -> None:
         if self._finished:
             return
+        if self._round is not None:
+            if isinstance(outcome, InputRequired) and not outcome.raw:
+                self._round.extend(outcome)
+                return
+            self._round.withdraw()
+            self._round = None
         if isinstance(outcome, Result):
             try:
                 result = legacy.write_result(outcome)
@@ -161,27 +170,37 @@ class LegacyRequest:
                 self._finish(wire.response(self._id, result))
         elif isinstance(outcome, Failure):
             self._finish(wire.error(self._id, outcome.raw))
-        elif self._rounds == MAX_ROUNDS:
+        elif outcome.raw and self._rounds == MAX_ROUNDS:
             self._exchange.cancel("too many rounds of questions")
             failure = Failure.of(INTERNAL_ERROR, f"The server asked for input more than {MAX_ROUNDS} times")
             self._finish(wire.error(self._id, failure.raw))
         else:
             self._rounds += 1
-            self._round = Round(self._session, self.sink, outcome, self._reenter)
+            self._round = Round(self._session, self.sink, outcome, self._reenter, self._go_on)
             self._round.ask()
 
-    def _reenter(self, asked: InputRequired, answers: Members, refusals: Members) -> None:
-        self._round = None
+    def _go_on(self) -> None:
+        """A legacy server hears each answer at once, and its client each question: the call is rejoined with the
+        answers there are, for the questions there are."""
+        if self._finished or self._round is None:
+            return
         exchange = self._new_exchange()
-        exchange.answers, exchange.refusals, exchange.state = answers, refusals, asked.state
-        if asked.raw:
-            failed = next(iter(refusals.values()), None)
-            if failed is not None:  # a modern server has no way to be told: the request ends with it
-                self._finish(wire.error(self._id, failed))
-                return
-            exchange.params = {**(self._params or {}), "inputResponses": join(answers)}
-            if asked.state is not None:
-                exchange.params["requestState"] = quoted(asked.state)
+        exchange.answers, exchange.refusals, exchange.state = self._round.take()
+        self._exchange = exchange
+        self._handler(exchange, self._done)
+
+    def _reenter(self, asked: InputRequired, answers: Members, refusals: Members) -> None:
+        """Call a modern server again, with the answers of a round."""
+        self._round = None
+        failed = next(iter(refusals.values()), None)
+        if failed is not None:  # it has no way to be told: the request ends with it
+            self._finish(wire.error(self._id, failed))
+            return
+        exchange = self._new_exchange()
+        exchange.answers, exchange.state = answers, asked.state
+        exchange.params = {**(self._params or {}), "inputResponses": join(answers)}
+        if asked.state is not None:
+            exchange.params["requestState"] = quoted(asked.state)
         self._exchange = exchange
         self._handler(exchange, self._done)
 

@@ -1,4 +1,8 @@
-"""One round of questions, put to a legacy client on the stream of its request."""
+"""Questions put to a legacy client on the stream of its request.
+
+A modern server hears all answers of a round together, when it is called again. A legacy one works on meanwhile: it
+hears each as it comes, and may ask more before.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ ANSWER_SECONDS = 600.0
 
 
 class Round:
-    """The questions of one round, put to a legacy client."""
+    """The questions that one request has open at its client."""
 
     def __init__(
         self,
@@ -26,11 +30,14 @@ class Round:
         sink: Sink,
         asked: InputRequired,
         done: Callable[[InputRequired, Members, Members], None],
+        some: Callable[[], None],
     ) -> None:
+        """`done` is called at the end of a modern server's round; `some` when there is an answer for a legacy one."""
         self._session = session
         self._sink = sink
         self._asked = asked
         self._done = done
+        self._some = some
         self._open: dict[str, bytes] = {}
         self._answers: Members = {}
         self._refusals: Members = {}
@@ -38,9 +45,21 @@ class Round:
         self._ended = False
 
     def ask(self) -> None:
-        questions = self._asked.questions
-        self._timer = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._time_out)
-        for key, question in questions.items():
+        self.extend(self._asked)
+
+    def take(self) -> tuple[Members, Members, str | None]:
+        """The answers and refusals that came since the last time, and the state to go on with."""
+        answers, self._answers = self._answers, {}
+        refusals, self._refusals = self._refusals, {}
+        return answers, refusals, self._asked.state
+
+    def extend(self, asked: InputRequired) -> None:
+        """These are the server's questions now; those the client has not been asked are put to it."""
+        self._asked = asked
+        self._set_timer()
+        for key, question in asked.questions.items():
+            if key in self._open or key in self._answers or key in self._refusals:
+                continue
             if not may_ask(self._session.caller.capabilities, question):
                 self._record(key, question, *_turned_down(question))
                 continue
@@ -55,6 +74,11 @@ class Round:
         if self._timer is not None:
             self._timer.cancel()
         self._take_all_back()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._time_out)
 
     def _take_all_back(self) -> None:
         for id in self._open.values():
@@ -96,11 +120,13 @@ class Round:
     def _check(self) -> None:
         if self._ended:
             return
+        if not self._asked.raw:
+            if self._answers or self._refusals:
+                self._some()
+            return
         # A modern server can't be told of a refusal: the round is over with the first.
-        if not (self._asked.raw and self._refusals):
-            missing = len(self._asked.questions) - len(self._answers) - len(self._refusals)
-            if self._open or missing:
-                return
+        if not self._refusals and (self._open or self._asked.questions.keys() - self._answers.keys()):
+            return
         self.withdraw()
         self._done(self._asked, self._answers, self._refusals)
 
