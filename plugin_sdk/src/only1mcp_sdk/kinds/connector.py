@@ -36,7 +36,8 @@ class Connection(Protocol):
     @property
     def duplex(self) -> bool:
         """True when all messages share one channel each way (stdio, WebSocket); False when each message sent
-        has a reply stream of its own (Streamable HTTP)."""
+        has a reply stream of its own (Streamable HTTP). May become True with the first message that is answered,
+        where only that tells what the server speaks; what was sent before then counts as sent that way."""
 
     def send(self, message: bytes, headers: Mapping[str, str], stream: int) -> None:
         """Send one message. `headers` are the HTTP fields the protocol asks for; a transport without header

@@ -1,7 +1,8 @@
 """One connection of the `http` connector: a POST for each message, and one GET for what the server says unasked.
 
 Implements `only1mcp_sdk.Connection`. Each request is one task, which the connection cancels when it is closed. Here is
-who sends what when; how an answer is read is in `replies`.
+who sends what when; how an answer is read is in `replies`. A server that turns out to speak HTTP+SSE is spoken to that
+way from then on: see `fallback`.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from yarl import URL
 
 from only1mcp_sdk import Context, Inbox
 from only1mcp_transports.http.connector_config import ConnectorConfig
+from only1mcp_transports.http.fallback import Fallback, Memory
 from only1mcp_transports.http.listening import Listening
 from only1mcp_transports.http.problems import BROKEN
 from only1mcp_transports.http.replies import Reply
+from only1mcp_transports.sse.connection import SseConnection
+from only1mcp_transports.sse.pair import Pair, Server
 
 FAREWELL = 2.0
 """Seconds the server gets to acknowledge the end of its session."""
@@ -36,8 +40,6 @@ _EVENTS = "text/event-stream"
 class HttpConnection:
     """A connection, and the session the server may attach to it."""
 
-    duplex = False
-
     def __init__(
         self,
         inbox: Inbox,
@@ -47,6 +49,7 @@ class HttpConnection:
         fixed_headers: Mapping[str, str],
         pool: aiohttp.ClientSession,
         siblings: set[HttpConnection],
+        memory: Memory,
     ) -> None:
         self.limit = config.max_message_bytes
         self.url = config.url
@@ -67,11 +70,21 @@ class HttpConnection:
         # The first message after the session was opened completes the handshake; servers refuse what overtakes it.
         self._handshake_due = False
         self._handshake: asyncio.Event | None = None
+        self._server = Server(config.url, pool, CIMultiDict(fixed_headers), config.max_message_bytes)
+        self._fallback = Fallback(self._server, memory, self._fall_back)
+        self._memory = memory
 
     # -- only1mcp_sdk.Connection
 
+    @property
+    def duplex(self) -> bool:
+        return self._fallback.connection is not None
+
     def send(self, message: bytes, headers: Mapping[str, str], stream: int) -> None:
         if self._over:
+            return
+        if self._fallback.connection is not None:
+            self._fallback.connection.send(message, headers, stream)
             return
         self._last_headers = headers
         before, turn = self._handshake, None
@@ -96,7 +109,7 @@ class HttpConnection:
             task.cancel()
 
     def listen(self, headers: Mapping[str, str]) -> None:
-        if not self._over and self._listening is None:
+        if not (self._over or self.duplex) and self._listening is None:
             self._last_headers = headers
             self._listening = self._context.spawn(
                 self._listen(headers, self._handshake), name="GET stream for what the server says unasked"
@@ -115,6 +128,7 @@ class HttpConnection:
         return self._session is not None
 
     def received(self, message: bytes, stream: int | None) -> None:
+        self._fallback.rule_out()
         if not self._over:
             self._inbox.received(message, stream)
 
@@ -144,6 +158,7 @@ class HttpConnection:
         )
         try:
             if response.status < 300:
+                self._fallback.rule_out()
                 self._keep_session(response)
             elif response.status == 404 and session is not None and method == "POST":
                 self.end_session()
@@ -175,9 +190,16 @@ class HttpConnection:
         turn: asyncio.Event | None,
     ) -> None:
         await _wait_for(before)
+        reply = Reply(self, stream, headers)
         problem = "the connector failed; see the gateway's log"
         try:
-            problem = await Reply(self, stream, headers).fetch(message, turn)
+            other = await self._fallback.expected()
+            if other is None:
+                problem = await reply.fetch(message, turn)
+                other = await self._fallback.find() if reply.misunderstood else None
+            if other is not None:
+                other.send(message, headers, stream)
+                return
         except asyncio.CancelledError:
             raise  # abandoned or closing: nobody waits
         except BaseException:
@@ -202,6 +224,15 @@ class HttpConnection:
                 task.cancel()
             self._inbox.closed("the server ended the session")
 
+    def _fall_back(self, pair: Pair) -> SseConnection:
+        return SseConnection(self._inbox, self._context, self._server, pair, self._pair_over)
+
+    def _pair_over(self) -> None:
+        if not self._over:  # it was lost, rather than closed: who knows what comes after it
+            self._over = True
+            self._memory.speaks_pair = False
+        self._siblings.discard(self)
+
     def _pending(self) -> list[asyncio.Task[None]]:
         """What is under way, without the task that asks."""
         tasks = [*self._tasks.values(), *([self._listening] if self._listening else [])]
@@ -213,6 +244,8 @@ class HttpConnection:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            if self._fallback.connection is not None:
+                await self._fallback.connection.close()
             if self._session is not None:
                 with contextlib.suppress(*BROKEN):
                     async with asyncio.timeout(FAREWELL), self.request("DELETE", self._last_headers):

@@ -14,6 +14,7 @@ from yarl import URL
 from only1mcp_sdk import ConnectFailed, Connection, Connector, Context, Inbox
 from only1mcp_transports.http.connection import HttpConnection
 from only1mcp_transports.http.connector_config import ConnectorConfig
+from only1mcp_transports.http.fallback import Memory
 from only1mcp_transports.http.problems import address
 from only1mcp_transports.http.way import fixed_headers, open_pool
 
@@ -27,6 +28,7 @@ class HttpConnector:
         self._context = context
         self._headers = fixed_headers(config.url, config.headers)
         self._connections: set[HttpConnection] = set()
+        self._memory = Memory()
 
     async def connect(self, inbox: Inbox) -> Connection:
         """No byte is sent before the first message: there is no handshake below that of MCP."""
@@ -36,7 +38,7 @@ class HttpConnector:
         except ValueError as error:
             raise ConnectFailed(f"cannot reach {self.target}: {error}") from None
         connection = HttpConnection(
-            inbox, self._config, self._context, url, self._headers, pool, self._connections
+            inbox, self._config, self._context, url, self._headers, pool, self._connections, self._memory
         )
         self._connections.add(connection)
         return connection

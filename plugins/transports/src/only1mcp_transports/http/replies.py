@@ -25,6 +25,8 @@ ATTEMPTS = 3
 DEFAULT_RETRY = 1.0
 """Seconds before a stream is resumed when the server names no time."""
 MIN_RETRY, MAX_RETRY = 0.05, 30.0
+_STRANGE = (400, 404, 405)
+"""How a server refuses what it does not know: the beginning of another transport, it may be."""
 _LINGER = 1.0
 """Seconds a stream gets to end after its answer; one that ended leaves its TCP connection for the next request."""
 _MAX_REFUSAL = 1 << 20
@@ -39,6 +41,8 @@ class Reply:
         self._stream = stream
         self._headers = headers
         self._answered = False
+        self.misunderstood = False
+        """The POST was refused as by somebody who does not know what it is."""
 
     async def fetch(self, message: bytes, on_head: asyncio.Event | None) -> str:
         events = Events(self._connection.limit)
@@ -85,6 +89,7 @@ class Reply:
         if is_json and "jsonrpc" in _members(body):
             self._connection.received(body, self._stream)
             return status_line(response)
+        self.misunderstood = response.status in _STRANGE and not self._connection.has_session
         return refused(self._connection.url, response, body)
 
     def _too_large(self) -> str:
