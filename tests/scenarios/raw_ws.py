@@ -31,11 +31,20 @@ class WsPeer(Peer):
         self._waiting: dict[Any, asyncio.Future[bytes]] = {}
         self._reader: asyncio.Task[None] | None = None
 
+    @property
+    def close_code(self) -> int | None:
+        """With what the WebSocket was closed."""
+        return self._socket.close_code if self._socket is not None else None
+
     async def open(self) -> None:
         self._http = aiohttp.ClientSession()
-        self._socket = await self._http.ws_connect(
-            self.url, protocols=("mcp",), headers=self.headers, max_msg_size=1 << 26
-        )
+        try:
+            self._socket = await self._http.ws_connect(
+                self.url, protocols=("mcp",), headers=self.headers, max_msg_size=1 << 26
+            )
+        except aiohttp.ClientError:
+            await self._http.close()
+            raise
         self._reader = asyncio.create_task(self._read(self._socket))
 
     async def close(self) -> None:

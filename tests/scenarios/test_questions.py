@@ -11,18 +11,22 @@ import pytest
 from tests.scenarios.clients.steps import FORM, SAMPLE
 from tests.scenarios.gateway import Gateway
 from tests.scenarios.names import Tools, choices
-from tests.scenarios.raw import Answer, Era, Refused, opened
+from tests.scenarios.raw import Answer, Era, Peer, Refused, opened
 from tests.scenarios.raw_http import HttpPeer
+from tests.scenarios.raw_ws import WsPeer
 
+transports = pytest.mark.parametrize("transport", [HttpPeer, WsPeer], ids=["http", "websocket"])
+Transport = type[HttpPeer] | type[WsPeer]
 ABLE: dict[str, Answer] = {
     "sampling/createMessage": lambda _: SAMPLE,
     "elicitation/create": lambda _: {"action": "accept", "content": FORM},
 }
 
 
+@transports
 @pytest.mark.parametrize("era", ["legacy", "modern"])
-async def test_everything_asks(era: Era, seven: Gateway) -> None:
-    async with opened(HttpPeer(seven.url, era, ABLE)) as peer:
+async def test_everything_asks(era: Era, transport: Transport, seven: Gateway) -> None:
+    async with opened(transport(seven.url, era, ABLE)) as peer:
         tools = await Tools.of(peer, 54)
         sampled = await peer.call(
             tools.named("everything", "trigger-sampling-request"), {"prompt": "what?", "maxTokens": 9}
@@ -37,22 +41,24 @@ async def test_everything_asks(era: Era, seven: Gateway) -> None:
         assert "what?" in str(asked["params"]["messages"])
 
 
+@transports
 @pytest.mark.parametrize("era", ["legacy", "modern"])
-async def test_declining_client(era: Era, seven: Gateway) -> None:
+async def test_declining_client(era: Era, transport: Transport, seven: Gateway) -> None:
     answers: dict[str, Answer] = {**ABLE, "elicitation/create": lambda _: {"action": "decline"}}
-    async with opened(HttpPeer(seven.url, era, answers)) as peer:
+    async with opened(transport(seven.url, era, answers)) as peer:
         tools = await Tools.of(peer, 54)
         result = await peer.call(tools.named("everything", "trigger-elicitation-request"))
         assert "declined" in str(result)
 
 
-async def test_many_questions_at_once(seven: Gateway) -> None:
+@transports
+async def test_many_questions_at_once(transport: Transport, seven: Gateway) -> None:
     """Answers go back to the call that asked, though all are of one session."""
 
     def sample(params: dict[str, object]) -> dict[str, object]:
         return {**SAMPLE, "content": {"type": "text", "text": f"<<{params['messages']}>>"}}
 
-    async with opened(HttpPeer(seven.url, "legacy", {**ABLE, "sampling/createMessage": sample})) as peer:
+    async with opened(transport(seven.url, "legacy", {**ABLE, "sampling/createMessage": sample})) as peer:
         tools = await Tools.of(peer, 54)
         ask = tools.named("everything", "trigger-sampling-request")
         results = await asyncio.gather(
@@ -62,11 +68,12 @@ async def test_many_questions_at_once(seven: Gateway) -> None:
             assert f"number-{number}-" in str(result)
 
 
+@transports
 @pytest.mark.parametrize("era", ["legacy", "modern"])
-async def test_progress_reaches_its_own_client(era: Era, seven: Gateway) -> None:
-    peers = [HttpPeer(seven.url, era) for _ in range(3)]
+async def test_progress_reaches_its_own_client(era: Era, transport: Transport, seven: Gateway) -> None:
+    peers = [transport(seven.url, era) for _ in range(3)]
 
-    async def window(number: int, peer: HttpPeer) -> None:
+    async def window(number: int, peer: Peer) -> None:
         async with opened(peer):
             tools = await Tools.of(peer, 52)
             tool = tools.named("everything", "trigger-long-running-operation")
@@ -80,8 +87,9 @@ async def test_progress_reaches_its_own_client(era: Era, seven: Gateway) -> None
     await asyncio.gather(*(window(number, peer) for number, peer in enumerate(peers)))
 
 
-async def test_progress_comes_as_it_happens(seven: Gateway) -> None:
-    async with opened(HttpPeer(seven.url, "legacy")) as peer:
+@transports
+async def test_progress_comes_as_it_happens(transport: Transport, seven: Gateway) -> None:
+    async with opened(transport(seven.url, "legacy")) as peer:
         tools = await Tools.of(peer, 52)
         tool = tools.named("everything", "trigger-long-running-operation")
         async with asyncio.TaskGroup() as group:
@@ -93,9 +101,10 @@ async def test_progress_comes_as_it_happens(seven: Gateway) -> None:
             assert not call.done()
 
 
-async def test_unanswered_capability(seven: Gateway) -> None:
+@transports
+async def test_unanswered_capability(transport: Transport, seven: Gateway) -> None:
     """A client that declared nothing is not offered the tools that ask, and nobody asks it anything."""
-    async with opened(HttpPeer(seven.url, "legacy")) as peer:
+    async with opened(transport(seven.url, "legacy")) as peer:
         tools = await Tools.of(peer, 52)
         assert not any("trigger-sampling-request" in name for name in tools.names)
         with contextlib.suppress(Refused):

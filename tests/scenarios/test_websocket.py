@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.scenarios.clients.steps import FORM
 from tests.scenarios.farm import Server
-from tests.scenarios.gateway import Gateway
+from tests.scenarios.gateway import Gateway, tiny
 from tests.scenarios.legs import play, renamed, step_differences
 from tests.scenarios.raw import LISTS, Era, Peer, Refused, opened
 from tests.scenarios.raw_http import HttpPeer
@@ -154,6 +155,33 @@ async def recovered(peer: Peer) -> str:
             return text(await peer.call("echo", {"text": "again"}))
         await asyncio.sleep(0.2)
     return "never"
+
+
+async def test_who_may_come_in_and_how_it_ends(folder: Path) -> None:
+    config = {
+        "authenticate": [{"use": "api_key", "keys": [{"key": "a" * 32, "principal": "ada"}]}],
+        "servers": {"tiny": tiny("tiny")},
+    }
+    with Gateway(folder, config) as gateway:
+        gateway.start()
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await WsPeer(gateway.url, "legacy").open()
+        assert refused.value.status == 401
+        assert refused.value.headers is not None
+        assert refused.value.headers["WWW-Authenticate"].startswith("Bearer")
+        key = {"Authorization": f"Bearer {'a' * 32}"}
+        peer = WsPeer(gateway.url, "legacy", headers=key)
+        async with opened(peer):
+            await peer.settled("tools", 6)
+            await asyncio.to_thread(gateway.reload)
+            assert text(await peer.call("echo", {"text": "still here"})) == "still here"
+            waiting = asyncio.create_task(peer.call("wait", {"seconds": 1}))
+            await asyncio.sleep(0.3)
+            assert await asyncio.to_thread(gateway.stop) == 0
+            assert text(await waiting) == "waited in tiny"
+            with pytest.raises(ConnectionError):
+                await peer.call("echo", {"text": "nobody"})
+            assert peer.close_code == 1001
 
 
 def text(result: dict[str, Any]) -> str:
