@@ -16,7 +16,6 @@ from only1mcp_kernel.wire.seal import KeyRing
 from only1mcp_sdk import Capabilities, Principal, Question
 from tests.property.machines import Ear, LoopMachine
 
-KEEP = 3
 NAMES = ["alice", "bob", "", "alice\0session"]
 picks = st.integers(0, 10**6)
 ASK = Question("elicitation/create", b'{"message":"?"}')
@@ -25,10 +24,9 @@ ASK = Question("elicitation/create", b'{"message":"?"}')
 class Known:
     """A session and what should be true of it."""
 
-    def __init__(self, session: Session, principal: str, age: int, now: float) -> None:
+    def __init__(self, session: Session, principal: str, now: float) -> None:
         self.session = session
         self.principal = principal
-        self.age = age
         self.used = now
         self.alive = True
         self.streams: list[tuple[Ear, Any]] = []
@@ -40,8 +38,7 @@ class Known:
 class SessionLife(LoopMachine):
     @initialize()
     def begin(self) -> None:
-        self.keys = KeyRing(KEEP)
-        self.age = 0
+        self.keys = KeyRing()
         self.ended: list[str] = []
         self.known: list[Known] = []
         self.sessions = Sessions(self.keys, lambda session: self.ended.append(session.id))
@@ -54,7 +51,7 @@ class SessionLife(LoopMachine):
         hello = Hello("2025-11-25", Capabilities(), b"{}")
         session = self.act(lambda: self.sessions.start(hello, Principal(name), "default"))
         assert session is not None
-        self.known.append(Known(session, name, self.age, self.loop.time()))
+        self.known.append(Known(session, name, self.loop.time()))
 
     @precondition(lambda self: self.known)
     @rule(number=picks, name=st.sampled_from(NAMES), forge=st.booleans())
@@ -65,7 +62,7 @@ class SessionLife(LoopMachine):
             at = number % len(token)
             token = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
         found = self.act(lambda: self.sessions.find(token, Principal(name)))
-        right = not forge and name == it.principal and self.age - it.age < KEEP
+        right = not forge and name == it.principal
         assert found is (it.session if right and it.alive else None)
         if found is not None:
             it.used = self.loop.time()
@@ -97,8 +94,8 @@ class SessionLife(LoopMachine):
 
     @rule()
     def rotate(self) -> None:
+        """Keys are changed; sessions that are there stay."""
         self.keys.rotate()
-        self.age += 1
 
     @precondition(lambda self: any(each.alive for each in self.known))
     @rule(number=picks)
