@@ -53,21 +53,28 @@ def test_what_is_taken_is_what_a_strict_reader_sees(body: bytes) -> None:
         assert not isinstance(seen, JsonObject)
         assert 0 < len(read) == len(seen) <= MAX_BATCH
         for one, value in zip(read, seen, strict=True):
-            check(one, members(value))
+            if isinstance(one, BadMessage):
+                check_refusal(one)
+            else:
+                check(one, members(value))
     else:
         check(read, members(seen))
 
 
-def taken(body: bytes) -> Envelope | list[Envelope] | None:
+def taken(body: bytes) -> Envelope | list[Envelope | BadMessage] | None:
     """What was read; None where it was refused as it should be."""
     try:
         return envelope.read(body)
     except BadMessage as bad:
         refused = bad
+    check_refusal(refused)
+    return None
+
+
+def check_refusal(refused: BadMessage) -> None:
     assert refused.code in CODES
     assert refused.message
     reference(refused.id)  # it goes into the error as it is
-    return None
 
 
 def check(read: Envelope, seen: dict[str, Any]) -> None:
