@@ -62,7 +62,7 @@ class Peer(ABC):
         """What is declared of a capability beside its name."""
         self.notifications: list[dict[str, Any]] = []
         self.heard: Callable[[bytes], None] = lambda raw: None
-        """Called with each notification, as it was written."""
+        """Called with each notification and question, as it was written."""
         self.questions: list[dict[str, Any]] = []
         self.hello: dict[str, Any] = {}
         self._ids = 0

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from tests.scenarios.raw import LEGACY, MODERN, NAMED_BY, Answer, Era, Peer, decode
 
@@ -81,7 +82,8 @@ class HttpPeer(Peer):
 
     async def send(self, message: dict[str, Any]) -> None:
         http = self._connected()
-        async with http.post(self.url, json=message, headers=self._headers(message)) as response:
+        headers = {**self._headers(message), "Content-Type": "application/json"}
+        async with http.post(self.url, data=msgspec.json.encode(message), headers=headers) as response:
             if response.status >= 400:
                 raise HttpStatus(response.status, await response.read())
 
@@ -110,6 +112,7 @@ class HttpPeer(Peer):
 
     async def _take(self, raw: bytes, message: dict[str, Any]) -> None:
         if "id" in message:
+            self.heard(raw)
             await self.send(self.answer(message))
         else:
             self.noted(raw, message)

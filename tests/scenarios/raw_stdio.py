@@ -92,6 +92,7 @@ class StdioPeer(Peer):
                 if future is not None and not future.done():
                     future.set_result(line.strip())
             elif "id" in message:
+                self.heard(line.strip())
                 with contextlib.suppress(ConnectionError):  # it asked, and left
                     await self.send(self.answer(message))
             else:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from only1mcp_sdk.members import items, split
 from tests.scenarios.gateway import Gateway
-from tests.scenarios.raw import Era, Peer, opened
+from tests.scenarios.raw import Answer, Era, Peer, opened
 from tests.scenarios.raw_http import HttpPeer
 from tests.scenarios.rawservers import RawServer, Transport, raw_server
 from tests.scenarios.servers.exotic import ERRORS, URI
@@ -27,6 +28,18 @@ OURS = {
     "serverInfo": "the gateway's own name",
     "_meta": f"in a discovery: {SIGNATURE} is the gateway's own",
 }
+HEARD = b'{"a":1.0,"b":[1e400,{"":null}],"\xc3\xa9":"\\u00e9\\/"}'
+ANSWERS: dict[str, Answer] = {
+    "elicitation/create": lambda params: {"action": "accept", "content": Raw(HEARD), "x": None},
+    "sampling/createMessage": lambda params: {
+        "role": "assistant",
+        "content": Raw(HEARD),
+        "model": "",
+        "x": None,
+    },
+    "roots/list": lambda params: {"roots": [Raw(HEARD)], "_meta": {"vendor/k": None}},
+}
+"""What a client answers that is asked something."""
 LISTS = {
     "tools/list": "tools",
     "prompts/list": "prompts",
@@ -64,10 +77,15 @@ async def both(reached: tuple[RawServer, Gateway], era: Era) -> AsyncIterator[tu
     """A client of the server, and one of the gateway."""
     server, gateway = reached
     async with AsyncExitStack() as stack:
-        direct = await stack.enter_async_context(opened(server.direct(era)))
-        through = await stack.enter_async_context(opened(HttpPeer(gateway.url, era)))
-        await through.settled("tools", 4)
+        direct = await stack.enter_async_context(opened(able(server.direct(era, ANSWERS))))
+        through = await stack.enter_async_context(opened(able(HttpPeer(gateway.url, era, ANSWERS))))
+        await through.settled("tools", 6)
         yield direct, through
+
+
+def able(peer: Peer) -> Peer:
+    peer.details = {"elicitation": {"form": {}, "url": {}}, "sampling": {"tools": {}}}
+    return peer
 
 
 async def message(peer: Peer, method: str, params: dict[str, Any]) -> dict[str, bytes]:
@@ -137,14 +155,14 @@ async def test_notifications_of_a_request(reached: tuple[RawServer, Gateway], er
                 [(each["method"], split(each["params"])) for each in kept if each["method"] in WATCHED]
             )
     assert told[1] == told[0]
-    assert len(told[0]) == 4
+    assert len(told[0]) == 5
 
 
-WATCHED = (b'"notifications/progress"', b'"notifications/message"')
+WATCHED = (b'"notifications/progress"', b'"notifications/message"', b'"notifications/vendor/thing"')
 
 
 def keeping(peer: Peer) -> list[dict[str, bytes]]:
-    """The notifications a client gets from now on, as they were written."""
+    """The notifications and questions a client gets from now on, as they were written."""
     kept: list[dict[str, bytes]] = []
 
     def keep(raw: bytes) -> None:
@@ -175,3 +193,96 @@ async def test_what_a_client_says_arrives(reached: tuple[RawServer, Gateway], er
     own = "io.modelcontextprotocol/"
     assert {name for name in after if not name.startswith(own)} == set(meta)
     assert (own + "protocolVersion" in after) is (era == "modern")
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+async def test_what_a_server_asks_and_is_answered(reached: tuple[RawServer, Gateway], era: Era) -> None:
+    asked: list[Any] = []
+    heard = []
+    async with both(reached, era) as peers:
+        for peer in peers:
+            kept = keeping(peer)
+            result = split(await peer.result("tools/call", {"name": "asks"}))
+            heard.append([split(each.encode()) for each in json.loads(result["heard"])])
+            asked.append([(each["method"], split(each["params"])) for each in kept if "id" in each])
+            if era == "modern":
+                asked.append([split((await message(peer, "tools/call", {"name": "asks"}))["result"])])
+    assert asked[len(asked) // 2 :] == asked[: len(asked) // 2]
+    if era == "legacy":
+        assert [each["result"] for each in heard[1]] == [each["result"] for each in heard[0]]
+        assert len(asked[0]) == len(heard[0]) == 3
+    else:
+        (direct,), (through,) = [[split(each["params"]) for each in part] for part in heard]
+        assert HEARD in direct["inputResponses"]
+        for member in ("inputResponses", "requestState"):
+            assert through[member] == direct[member]
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+async def test_resources_that_change(reached: tuple[RawServer, Gateway], era: Era) -> None:
+    updated = b'"notifications/resources/updated"'
+    told = []
+    async with both(reached, era) as peers:
+        for peer in peers:
+            kept = keeping(peer)
+            listening = None
+            if era == "legacy":
+                if isinstance(peer, HttpPeer):
+                    await peer.listen()
+                await peer.value("resources/subscribe", {"uri": URI})
+            else:
+                wanted = {"notifications": {"resourceSubscriptions": [URI]}}
+                listening = asyncio.create_task(peer.value("subscriptions/listen", wanted))
+                await until(lambda kept=kept: kept)  # type: ignore[misc]
+            await message(peer, "tools/call", {"name": "touch"})
+            await until(lambda kept=kept: [each for each in kept if each["method"] == updated])  # type: ignore[misc]
+            told += [split(each["params"]) for each in kept if each["method"] == updated][:1]
+            if listening is not None:
+                listening.cancel()
+                await asyncio.wait([listening])
+    metas = [split(each.pop("_meta")) for each in told]
+    for meta in metas:
+        assert (meta.pop("io.modelcontextprotocol/subscriptionId", None) is None) is (era == "legacy")
+    assert metas[1] == metas[0]
+    assert told[1] == told[0]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    end = asyncio.get_running_loop().time() + 5
+    while not condition():
+        assert asyncio.get_running_loop().time() < end
+        await asyncio.sleep(0.02)
+
+
+ODD_REQUESTS: list[tuple[str, dict[str, Any]]] = [
+    ("prompts/get", {"name": "p"}),
+    ("resources/read", {"uri": URI}),
+    ("completion/complete", {"ref": {"type": "ref/prompt", "name": "p", "title": "x"}}),
+    ("vendor/do", {"k": None}),
+]
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+@pytest.mark.parametrize(("method", "params"), ODD_REQUESTS, ids=lambda each: str(each)[:20])
+async def test_requests_arrive_as_they_are(
+    reached: tuple[RawServer, Gateway], era: Era, method: str, params: dict[str, Any]
+) -> None:
+    async with both(reached, era) as peers:
+        seen = []
+        for peer in peers:
+            odd = {
+                "x-mirror": Raw(HEARD),
+                "arguments": Raw(HEARD),
+                "argument": Raw(HEARD),
+                "context": Raw(HEARD),
+            }
+            meta = {
+                "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                "vendor/k": Raw(HEARD),
+            }
+            result = split(await peer.result(method, {**params, **odd, "_meta": meta}))
+            seen.append(split(split(json.loads(result["mirror"]).encode())["params"]))
+    metas = [split(each.pop("_meta")) for each in seen]
+    assert seen[1] == seen[0]
+    for name in meta:
+        assert metas[1][name] == metas[0][name]

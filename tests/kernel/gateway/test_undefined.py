@@ -221,3 +221,33 @@ async def test_the_only_server_hears_all_that_its_sessions_say(tmp_path: Path) -
         assert len(server.calls("notifications/vendor/x")) == 1
         assert not server.calls("notifications/vendor/y")  # it uses no link yet
         assert not server.calls("notifications/progress")
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+async def test_a_notification_nobody_defines_comes_with_the_only_request(tmp_path: Path, era: str) -> None:
+    server = FakeServer(era, tools=[{"name": "t"}])
+    told = asyncio.Event()
+
+    async def call(connection: FakeConnection, params: Json) -> Json:
+        connection.tell("notifications/vendor/thing", {"a": params["arguments"]["n"]})
+        await asyncio.wait_for(told.wait(), 2)
+        return {"content": []}
+
+    server.methods["tools/call"] = call
+    async with world(tmp_path, one=server) as it:
+        client = it.http()
+        if era == "legacy":
+            await client.initialize()
+        ask = client.legacy if era == "legacy" else client.modern
+        answer = ask("tools/call", {"name": "t", "arguments": {"n": 1}})
+        assert (await answer.until_sent("notifications/vendor/thing"))["params"] == {"a": 1}
+        other = ask("tools/call", {"name": "t", "arguments": {"n": 2}})
+        await until(lambda: len(server.calls("tools/call")) == 2)
+        await asyncio.sleep(0.05)
+        told.set()
+        await answer.done()
+        await other.done()
+        everywhere = [each for each in answer.sent + other.sent if each.get("params") == {"a": 2}]
+        assert len(everywhere) == (
+            1 if era == "legacy" else 0
+        )  # a session's in any case, a request's only for sure

@@ -74,15 +74,14 @@ class Request:
         await self._say(f'{{"jsonrpc":"2.0","method":"{method}","params":{params}}}')
 
     async def ask(self, method: str, params: Message | None = None) -> Message:
-        """A question on this request's own stream, and the whole message that answers it."""
+        """A question on this request's own stream, and the whole message that answers it: its `text`, too."""
+        return await self.ask_text(method, "" if params is None else json.dumps(params))
+
+    async def ask_text(self, method: str, params: str) -> Message:
+        """The same, with params written like this."""
         id, answered = self.client.question()
-        body = {
-            "jsonrpc": "2.0",
-            "id": id,
-            "method": method,
-            **({} if params is None else {"params": params}),
-        }
-        await self._say(json.dumps(body))
+        tail = f',"params":{params}' if params else ""
+        await self._say(f'{{"jsonrpc":"2.0","id":"{id}","method":"{method}"{tail}}}')
         try:
             return await answered
         except asyncio.CancelledError:
@@ -124,7 +123,7 @@ class Speaker:
         if "method" not in message:
             answered = client.asked.pop(message["id"], None)
             if answered is not None and not answered.done():
-                answered.set_result(message)
+                answered.set_result({**message, "text": text})
         elif "id" not in message:
             if message["method"] == "notifications/cancelled":
                 request = client.requests.get(message["params"]["requestId"])

@@ -64,7 +64,7 @@ class Clients:
 
     def told(self, link: Link, message: Envelope) -> None:
         for session in self._one_principals(link):
-            session.tell(wire.notification(message.method, message.params))
+            session.tell_anywhere(wire.notification(message.method, message.params))
 
     def _one_principals(self, link: Link) -> list[Session]:
         """The sessions of a link; none where several principals used it, and nobody can tell whose is meant."""

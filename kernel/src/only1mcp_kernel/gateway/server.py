@@ -203,8 +203,17 @@ class Server:
             uri = text(params.get("uri"))
             if uri is not None:
                 self._audience.resource_updated(self, link, uri, params)
-        elif link.era == "legacy":
+        else:
+            self._told(link, message, params)
+
+    def _told(self, link: Link, message: Envelope, params: Members) -> None:
+        """A notification that MCP does not define, on a shared channel: for the sessions of the link, and for a request
+        that has none where it is the only one that can be meant."""
+        if link.era == "legacy":
             self._audience.told(link, message)
+        calls = [each for each in calls_in_flight(link) if "modern" in (link.era, each.exchange.caller.era)]
+        if len(link.users) <= 1 and len(calls) == 1:
+            calls[0].notified(message, params)
 
     def _logged(self, link: Link, message: Envelope, params: Members) -> None:
         """A log message on a shared channel: for the legacy sessions of the link, and for a modern request where it
