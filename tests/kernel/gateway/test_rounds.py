@@ -96,3 +96,24 @@ async def test_a_server_that_never_stops_asking(tmp_path: Path) -> None:
             client.answer(await answer.until_sent("elicitation/create", count), {"action": "accept"})
         assert "10 times" in (await answer.done())["error"]["message"]
         assert len(server.calls("tools/call")) == 11
+
+
+async def test_progress_does_not_begin_anew(tmp_path: Path) -> None:
+    server = FakeServer("modern", tools=[{"name": "t"}])
+
+    def call(connection: FakeConnection, params: Json) -> Any:
+        again = "inputResponses" in params
+        for value in (1, 2.5, 1e2) if again else (1, 1, 2.5):
+            told = {"progressToken": params["_meta"]["progressToken"], "progress": value}
+            connection.tell("notifications/progress", told)
+        return {"content": []} if again else {"resultType": "input_required", "inputRequests": {"a": FORM}}
+
+    server.methods["tools/call"] = call
+    async with world(tmp_path, one=server) as it:
+        client = it.http(capabilities=SDK_CAPS)
+        await client.initialize()
+        answer = client.legacy("tools/call", {"name": "t", "_meta": {"progressToken": "p"}})
+        client.answer(await answer.until_sent("elicitation/create"), {"action": "accept"})
+        await answer.done()
+        told = [each["params"] for each in answer.sent if each["method"] == "notifications/progress"]
+        assert [each["progress"] for each in told] == [1, 1, 2.5, 100]

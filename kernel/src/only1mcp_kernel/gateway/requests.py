@@ -8,6 +8,7 @@ re-entered here with its answers.
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 
 from only1mcp_kernel.gateway.events import EventStream
 from only1mcp_kernel.gateway.rounds import Round
@@ -107,6 +108,7 @@ class LegacyRequest:
         self._meta = meta
         self._handler: Handler
         self._rounds = 0
+        self._progress: Decimal | None = None
         self._finished = False
         self._round: Round | None = None
         self._exchange = self._new_exchange()
@@ -132,12 +134,25 @@ class LegacyRequest:
             if self._round is not None:
                 self._round.take_back(text(split(notification.params)["requestId"]) or "")
             return
+        if notification.method == "notifications/progress" and not self._advances(notification.params):
+            return
         if notification.method == "notifications/message":
             members = split(notification.params) if notification.params else {}
             level = text(members.get("level")) or "info"
             if not legacy.wants(level, self._session.log_level):
                 return
         self.sink.notify(wire.notification(notification.method, notification.params))
+
+    def _advances(self, params: Json) -> bool:
+        """Whether progress is news. A server that is called again begins anew, and the client knows that part."""
+        try:
+            progress = Decimal(split(params)["progress"].decode())
+        except (KeyError, ValueError, InvalidOperation):
+            return True  # as the server said it
+        if self._rounds and self._progress is not None and progress <= self._progress:
+            return False
+        self._progress = progress
+        return True
 
     def _new_exchange(self) -> Exchange:
         exchange = Exchange(self._method, self._params, self._meta, self._session.caller, self.emit)
