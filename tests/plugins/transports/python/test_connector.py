@@ -202,11 +202,12 @@ async def test_it_may_end_by_itself() -> None:
     assert servers.lingers.ended == ["by itself"]
 
 
-async def test_it_is_cancelled_when_it_does_not_end() -> None:
+async def test_it_is_cancelled_when_it_does_not_end(caplog: pytest.LogCaptureFixture) -> None:
     servers.lingers.ended.clear()
     async with connected("lingers", stop_timeout=0.1):
         pass
     assert servers.lingers.ended == ["cancelled"]
+    assert "left behind" not in caplog.text
 
 
 async def test_one_that_does_not_end_is_left_behind(caplog: pytest.LogCaptureFixture) -> None:
