@@ -296,4 +296,4 @@ def ask(held: Held, method: str) -> tuple[str, Any]:
 
 
 TestCalls = Calls.TestCase
-TestCalls.settings = settings(max_examples=120, stateful_step_count=50)
+TestCalls.settings = settings(max_examples=90, stateful_step_count=50)

@@ -33,7 +33,7 @@ CODES = {-32700, -32600, -32602}
 # -- properties
 
 
-@settings(max_examples=1000)
+@settings(max_examples=700)
 @given(bodies)
 @example(b"")
 @example(b"[" * 100_000)

@@ -249,7 +249,7 @@ class Subscribing(GatewayMachine):
 
 
 TestSubscribing = Subscribing.TestCase
-TestSubscribing.settings = settings(max_examples=60, stateful_step_count=40)
+TestSubscribing.settings = settings(max_examples=40, stateful_step_count=40)
 
 
 def test_one_window_leaves_while_another_joins() -> None:
