@@ -119,6 +119,28 @@ async def test_it_answers_twice_and_what_nobody_asked(tmp_path: Path, isolation:
         await both.nothing_happened_to_bob()
 
 
+async def test_one_bad_message_of_a_batch_costs_itself(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=TOOLS)
+
+    def call(connection: FakeConnection, params: Json) -> Any:
+        id = server.calls("tools/call")[-1]["id"]
+        if params["name"] == "bad":  # an answer with neither a result nor an error
+            connection.inbox.received(b'[7, {"jsonrpc":"2.0","id":%d}]' % id, None)
+        else:
+            answer = b'{"jsonrpc":"2.0","id":%d,"result":{"content":[]}}' % id
+            connection.inbox.received(b'[{"jsonrpc":"1.0"}, ' + answer + b", null]", None)
+        return {"content": [{"type": "text", "text": "late"}]}
+
+    server.methods["tools/call"] = call
+    it = World(tmp_path, {"one": server})
+    async with started(it):
+        await it.gateway.settled(2)
+        client = it.http()
+        assert (await client.modern_result("tools/call", {"name": "good"}))["content"] == []
+        last = await client.modern("tools/call", {"name": "bad"}).done()
+        assert "not JSON-RPC" in last["error"]["message"]
+
+
 @both_ways
 async def test_it_notifies_strangers(tmp_path: Path, isolation: str) -> None:
     def bad(connection: FakeConnection, id: Any) -> Any:

@@ -139,6 +139,18 @@ async def test_batches_belong_to_one_revision(tmp_path: Path) -> None:
         assert await refused(new, batch) == (400, -32600)
 
 
+async def test_one_bad_message_of_a_batch_costs_itself(tmp_path: Path) -> None:
+    async with world(tmp_path, one=FakeServer(tools=[ECHO])) as it:
+        client = it.http()
+        await client.initialize("2025-03-26")
+        bad = b'7, {"jsonrpc":"1.0","id":3,"method":"ping"}, {"jsonrpc":"2.0","id":4,"method":"ping","params":[]}'
+        answer, _ = client.post(b'[{"jsonrpc":"2.0","id":1,"method":"ping"}, ' + bad + b"]")
+        last = await answer.done()
+        assert answer.status == 200
+        assert last[0] == {"jsonrpc": "2.0", "id": 1, "result": {}}
+        assert [(each["id"], code(each)) for each in last[1:]] == [(None, -32600), (3, -32600), (4, -32602)]
+
+
 async def test_principals_do_not_see_each_other(tmp_path: Path) -> None:
     it = World(tmp_path, {"one": FakeServer("legacy", tools=[ECHO])})
     it.authenticated = True

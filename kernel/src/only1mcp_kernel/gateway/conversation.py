@@ -100,7 +100,7 @@ class Duplex:
         self._sink.finish(wire.response(message.id, self._gate.initialize_result(session)))
         session.channel = self._sink
 
-    def _batch(self, messages: list[Envelope]) -> None:
+    def _batch(self, messages: list[Envelope | BadMessage]) -> None:
         if self._session is None or not REVISIONS[self._session.caller.revision].batches:
             raise BadMessage(
                 wire.INVALID_REQUEST, "Invalid Request: batches exist in revision 2025-03-26 only"

@@ -160,7 +160,7 @@ class Gate:
         sink.finish(wire.response(message.id, result), 200, {SESSION_HEADER: session.token})
 
     def _batch(
-        self, arrival: Arrival, principal: Principal, messages: list[Envelope], answer: Answer
+        self, arrival: Arrival, principal: Principal, messages: list[Envelope | BadMessage], answer: Answer
     ) -> Posting:
         session = self._session(arrival, principal, AnswerSink(answer), wire.NO_ID)
         if session is None:
@@ -217,11 +217,13 @@ class Gate:
             request = LegacyRequest(session, message, params, meta, sink)
             request.start(self._serving.handler(session.caller.profile))
 
-    def batch(self, session: Session, messages: list[Envelope], sink: Sink) -> None:
+    def batch(self, session: Session, messages: list[Envelope | BadMessage], sink: Sink) -> None:
         batch = Batch(sink, len(messages))
         for message in messages:
             part = batch.part()
             try:
+                if isinstance(message, BadMessage):
+                    raise message
                 params, meta = open_params(message)
             except BadMessage as bad:
                 part.finish(_error(bad))

@@ -220,14 +220,19 @@ class Link:
             return
         try:
             read = wire.read(message)
-        except BadMessage as error:
-            self._complain(f"sent a message that is not JSON-RPC: {error.message}")
-            waiting = self.waiting.pop(_number(error.id), None) if isinstance(error, BadAnswer) else None
-            if waiting is not None:
-                waiting.lost(f"answered with a message that is not JSON-RPC: {error.message}")
-            return
+        except BadMessage as bad:
+            read = [bad]
         for one in read if isinstance(read, list) else (read,):
-            self._take(one, stream)
+            if isinstance(one, BadMessage):
+                self._misread(one)
+            else:
+                self._take(one, stream)
+
+    def _misread(self, bad: BadMessage) -> None:
+        self._complain(f"sent a message that is not JSON-RPC: {bad.message}")
+        waiting = self.waiting.pop(_number(bad.id), None) if isinstance(bad, BadAnswer) else None
+        if waiting is not None:
+            waiting.lost(f"answered with a message that is not JSON-RPC: {bad.message}")
 
     def paused(self, stream: int) -> None:
         waiting = self.waiting.get(stream)

@@ -11,6 +11,7 @@ import re
 import msgspec
 from msgspec import Struct
 
+from only1mcp_kernel.wire import surrogates
 from only1mcp_sdk import DuplicateMember, Json
 from only1mcp_sdk.members import encode, items, split, text
 
@@ -52,15 +53,24 @@ class BadAnswer(BadMessage):
     """One that was meant as a response to the request of its id."""
 
 
-def read(body: bytes) -> Envelope | list[Envelope]:
-    """Read a message or a batch. Raises `BadMessage`."""
+def read(body: bytes) -> Envelope | list[Envelope | BadMessage]:
+    """Read a message or a batch. Raises `BadMessage`; one within a batch does not cost the others."""
     _check_text(body)
+    try:
+        return _read_any(body)
+    except BadMessage as bad:
+        if bad.code != PARSE_ERROR or not surrogates.may_have(body):
+            raise
+    return _read_any(surrogates.well_formed(body))
+
+
+def _read_any(body: bytes) -> Envelope | list[Envelope | BadMessage]:
     if body.lstrip(b" \t\r\n")[:1] == b"[":
         return _read_batch(body)
     return _read_one(body)
 
 
-def _read_batch(body: bytes) -> list[Envelope]:
+def _read_batch(body: bytes) -> list[Envelope | BadMessage]:
     try:
         parts = items(body)
     except msgspec.DecodeError as error:
@@ -69,7 +79,14 @@ def _read_batch(body: bytes) -> list[Envelope]:
         raise BadMessage(INVALID_REQUEST, "Invalid Request: an empty batch")
     if len(parts) > MAX_BATCH:
         raise BadMessage(INVALID_REQUEST, f"Invalid Request: a batch of more than {MAX_BATCH} messages")
-    return [_read_one(part) for part in parts]
+    return [_read_part(part) for part in parts]
+
+
+def _read_part(body: bytes) -> Envelope | BadMessage:
+    try:
+        return _read_one(body)
+    except BadMessage as bad:
+        return bad
 
 
 def _read_one(body: bytes) -> Envelope:
