@@ -15,6 +15,7 @@ from tests.scenarios.gateway import Gateway
 from tests.scenarios.legs import Leg, Names, exposed, list_differences, lists, play, renamed, step_differences
 from tests.scenarios.raw import LISTS, Answer, Era, Peer, opened
 from tests.scenarios.raw_http import HttpPeer
+from tests.scenarios.raw_sse import SsePeer
 from tests.scenarios.raw_stdio import StdioPeer
 from tests.scenarios.raw_ws import WsPeer
 
@@ -77,9 +78,13 @@ def websocket(seven: Gateway, era: Era, able: dict[str, Answer]) -> Peer:
     return WsPeer(seven.url, era, able)
 
 
+def sse(seven: Gateway, era: Era, able: dict[str, Answer]) -> Peer:
+    return SsePeer(seven.url.replace("/mcp", "/sse"), era, able)
+
+
 @pytest.mark.parametrize("able", [False, True], ids=["bare", "able"])
 @pytest.mark.parametrize("era", ["legacy", "modern"])
-@pytest.mark.parametrize("transport", [http, stdio, websocket])
+@pytest.mark.parametrize("transport", [http, stdio, websocket, sse])
 async def test_same_bytes(
     transport: Any, era: Era, able: bool, seven: Gateway, servers: dict[str, Server], direct: Direct
 ) -> None:

@@ -83,16 +83,23 @@ def websocket(seven: Gateway) -> Target:
     return {"websocket": seven.url.replace("http://", "ws://")}
 
 
+def sse(seven: Gateway) -> Target:
+    return {"sse": seven.url.replace("/mcp", "/sse")}
+
+
 @pytest.mark.parametrize(
     ("client", "transport"),
     [
         pytest.param(SDK1, http, id="sdk1-http"),
         pytest.param(SDK1, stdio, id="sdk1-stdio"),
         pytest.param(SDK1, websocket, id="sdk1-websocket"),  # the second generation has none
+        pytest.param(SDK1, sse, id="sdk1-sse"),
         pytest.param(SDK2_LEGACY, http, id="sdk2-legacy-http"),
         pytest.param(SDK2_LEGACY, stdio, id="sdk2-legacy-stdio"),
+        pytest.param(SDK2_LEGACY, sse, id="sdk2-legacy-sse"),
         pytest.param(SDK2_MODERN, http, id="sdk2-modern-http"),
         pytest.param(SDK2_MODERN, stdio, id="sdk2-modern-stdio"),
+        pytest.param(SDK2_MODERN, sse, id="sdk2-modern-sse"),
     ],
 )
 async def test_same_answers(

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from mcp import ClientSession, McpError, StdioServerParameters, types  # type: ignore[import-not-found]
+from mcp.client.sse import sse_client  # type: ignore[import-not-found]
 from mcp.client.stdio import stdio_client  # type: ignore[import-not-found]
 from mcp.client.streamable_http import streamable_http_client  # type: ignore[import-not-found]
 from mcp.client.websocket import websocket_client  # type: ignore[import-not-found]
@@ -75,6 +76,8 @@ async def play(job: dict[str, Any]) -> dict[str, Any]:
                 warnings.simplefilter("ignore", DeprecationWarning)
                 opening = websocket_client(job["target"]["websocket"])
             read, write = await stack.enter_async_context(opening)
+        elif "sse" in job["target"]:
+            read, write = await stack.enter_async_context(sse_client(job["target"]["sse"]))
         elif "url" in job["target"]:
             read, write, _ = await stack.enter_async_context(streamable_http_client(job["target"]["url"]))
         else:

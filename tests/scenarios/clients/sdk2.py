@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcp import Client, MCPError, StdioServerParameters, types  # type: ignore[import-not-found]
+from mcp.client.sse import sse_client  # type: ignore[import-not-found]
 
 from tests.scenarios.clients.steps import FORM, SAMPLE, Refusal, drive, run_all
 
@@ -52,6 +53,12 @@ class Driven:
             raise Refusal(error.error.code, error.error.message) from None
 
 
+def way_to(target: dict[str, Any]) -> Any:
+    if "sse" in target:
+        return sse_client(target["sse"])
+    return target["url"] if "url" in target else StdioServerParameters(**target)
+
+
 async def play(job: dict[str, Any]) -> dict[str, Any]:
     async def sample(context: Any, params: Any) -> Any:
         return types.CreateMessageResult(**SAMPLE)
@@ -64,7 +71,7 @@ async def play(job: dict[str, Any]) -> dict[str, Any]:
 
     asks, target = job["asks"], job["target"]
     async with Client(
-        target["url"] if "url" in target else StdioServerParameters(**target),
+        way_to(target),
         mode=job["mode"],
         read_timeout_seconds=60,
         sampling_callback=sample if "sampling" in asks else None,
