@@ -81,7 +81,7 @@ def check(read: Envelope, seen: dict[str, Any]) -> None:
     """It is JSON-RPC, and says what the reference reads."""
     assert seen["jsonrpc"] == "2.0"
     if read.method:
-        assert seen["method"] == read.method
+        assert same(read.method, seen["method"])
         assert ("id" in seen) == bool(read.id)
         assert ("params" in seen) == bool(read.params)
         if read.id:
