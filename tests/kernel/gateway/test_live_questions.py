@@ -103,3 +103,17 @@ async def test_nothing_waits_at_the_end_for_clients_that_cannot_come_back(tmp_pa
         before = asyncio.get_running_loop().time()
     assert asyncio.get_running_loop().time() - before < 1
     assert server.calls("notifications/cancelled")
+
+
+async def test_a_flood_of_questions_is_declined(tmp_path: Path) -> None:
+    async def work(connection: FakeConnection) -> Any:
+        heard = [connection.ask("elicitation/create", FORM) for _ in range(100)]
+        done, _ = await asyncio.wait(heard, timeout=0.3)
+        return [each.result()["result"]["action"] for each in done]
+
+    async with world(tmp_path, one=working(work)) as it:
+        client = it.http(capabilities=SDK_CAPS)
+        await client.initialize()
+        answer = client.legacy("tools/call", {"name": "t"})
+        assert told(await answer.done()) == ["cancel"] * 36
+        assert len([each for each in answer.sent if each["method"] == "elicitation/create"]) == 64

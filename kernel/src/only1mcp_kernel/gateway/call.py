@@ -44,6 +44,9 @@ CANCELLED = Failure.of(-32603, "Request cancelled")
 GATHER_SECONDS = 0.02
 """How long a server has for asking several things at once, where the client learns of them together."""
 
+MAX_QUESTIONS = 64
+"""How many questions of one call may be open at its client."""
+
 
 class _ResultHead(Struct):
     resultType: str = "complete"
@@ -280,6 +283,11 @@ class Call:
             if wanted is None or (self.link.era == "legacy" and not wants(_level(params), wanted)):
                 return
         self.exchange.emit(Notification(message.method, message.params))
+
+    @property
+    def asks_too_much(self) -> bool:
+        """Whether its client has enough to think about."""
+        return len(self._questions) >= MAX_QUESTIONS
 
     def asked(self, id: Json, question: Question) -> None:
         """The server asks the client something before it can go on."""

@@ -73,7 +73,7 @@ def put(
     """Put a question to the client of `call`, else to the session of `task`, else to the link's; decline it where there
     is none."""
     if call is not None:
-        if may_ask(call.exchange.caller.capabilities, question):
+        if may_ask(call.exchange.caller.capabilities, question) and not call.asks_too_much:
             call.asked(id, question)
         else:
             decline(link, id, question)
