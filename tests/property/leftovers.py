@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from only1mcp_kernel.gateway.call import Call
+from only1mcp_kernel.gateway.servers.call import Call
 from tests.kernel.gateway.world import World
 from tests.property.gossip import Gossip, GossipConnection
 

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from only1mcp_kernel.gateway.call import Call
+from only1mcp_kernel.gateway.servers.call import Call
 from only1mcp_kernel.protocol.errors import STALE
 from tests.kernel.gateway.servers import META, Json
 from tests.property.machines import Ear, GatewayMachine, Held, HoldingServer, post

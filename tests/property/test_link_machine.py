@@ -11,9 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from only1mcp_kernel.gateway.endpoint import Endpoint
-from only1mcp_kernel.gateway.link import Link
-from only1mcp_kernel.gateway.sharing import Terms, owner_name
+from only1mcp_kernel.gateway.servers.endpoint import Endpoint
+from only1mcp_kernel.gateway.servers.link import Link
+from only1mcp_kernel.gateway.servers.sharing import Terms, owner_name
 from only1mcp_kernel.protocol.capabilities import read_client
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_kernel.wire.envelope import Envelope

@@ -9,7 +9,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from only1mcp_kernel.gateway.sessions import HELD_MESSAGES, IDLE_SECONDS, MAX_STREAMS, Session, Sessions
+from only1mcp_kernel.gateway.clients.sessions import (
+    HELD_MESSAGES,
+    IDLE_SECONDS,
+    MAX_STREAMS,
+    Session,
+    Sessions,
+)
 from only1mcp_kernel.protocol.legacy import Hello
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_kernel.wire.seal import KeyRing

@@ -13,17 +13,17 @@ from pathlib import Path
 
 from only1mcp_kernel.component import Workshop
 from only1mcp_kernel.config.model import Config, ProfileConfig, ServerConfig
-from only1mcp_kernel.gateway.hearing import Audience
-from only1mcp_kernel.gateway.pages import Pages
-from only1mcp_kernel.gateway.parking import Parking
-from only1mcp_kernel.gateway.pinning import Pins
-from only1mcp_kernel.gateway.pipeline import Named, compile_chain, contained
-from only1mcp_kernel.gateway.router import LevelSetter, Router
-from only1mcp_kernel.gateway.server import Server
-from only1mcp_kernel.gateway.sharing import Terms
-from only1mcp_kernel.gateway.table import Former
-from only1mcp_kernel.gateway.task_ids import TaskIds
-from only1mcp_kernel.gateway.views import Views
+from only1mcp_kernel.gateway.routing.pages import Pages
+from only1mcp_kernel.gateway.routing.pipeline import Named, compile_chain, contained
+from only1mcp_kernel.gateway.routing.router import LevelSetter, Router
+from only1mcp_kernel.gateway.routing.table import Former
+from only1mcp_kernel.gateway.routing.views import Views
+from only1mcp_kernel.gateway.servers.hearing import Audience
+from only1mcp_kernel.gateway.servers.parking import Parking
+from only1mcp_kernel.gateway.servers.pinning import Pins
+from only1mcp_kernel.gateway.servers.server import Server
+from only1mcp_kernel.gateway.servers.sharing import Terms
+from only1mcp_kernel.gateway.tasks.ids import TaskIds
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_sdk import Authenticator, Filter, Handler, Listener, OpenFailed, Transform
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from only1mcp_kernel.gateway import parking
+from only1mcp_kernel.gateway.servers import parking
 from only1mcp_sdk import AccessDenied, Arrival
 from tests.kernel.gateway.servers import META, FakeConnection, FakeServer, Json
 from tests.kernel.gateway.world import SDK_CAPS, HttpClient, Recorder, World, started, until, world

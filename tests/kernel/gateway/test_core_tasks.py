@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from only1mcp_kernel.gateway import endpoint, task_ids
+from only1mcp_kernel.gateway.servers import endpoint
+from only1mcp_kernel.gateway.tasks import ids as task_ids
 from only1mcp_sdk import Arrival
 from tests.kernel.gateway.servers import FakeConnection, FakeServer, Json
 from tests.kernel.gateway.task_servers import RELATED, WORK, CoreTasks, ExtensionTasks, related

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from only1mcp_kernel.gateway.table import Former
+from only1mcp_kernel.gateway.routing.table import Former
 
 
 def test_the_names_shown_last_are_remembered() -> None:

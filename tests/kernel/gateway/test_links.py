@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from only1mcp_kernel.gateway.sharing import anchor_caller
+from only1mcp_kernel.gateway.servers.sharing import anchor_caller
 from only1mcp_sdk import ConnectFailed, Connection, Exchange, Inbox, Outcome
 from tests.kernel.gateway.servers import FakeConnection, FakeConnector, FakeServer, Json
 from tests.kernel.gateway.world import SDK_CAPS, World, started, until, world

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from only1mcp_kernel.config.model import NameStyle
-from only1mcp_kernel.gateway import names
+from only1mcp_kernel.gateway.routing import names
 
 LEGAL = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 servers = st.sampled_from(["a", "b", "a_b", "long-server-name-of-thirty-two-x"])

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from only1mcp_kernel.gateway import listings, pages
-from only1mcp_kernel.gateway.pages import Listed, Pages
+from only1mcp_kernel.gateway.routing import pages
+from only1mcp_kernel.gateway.routing.pages import Listed, Pages
+from only1mcp_kernel.gateway.servers import listings
 from only1mcp_kernel.wire.seal import KeyRing
 from only1mcp_sdk import ANONYMOUS, Caller, Capabilities, Failure, Principal, Result
 from only1mcp_sdk.members import quoted, split, text

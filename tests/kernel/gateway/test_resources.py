@@ -79,7 +79,7 @@ async def test_a_listen_stream_that_ends_while_it_subscribes(tmp_path: Path) -> 
 
 
 async def test_listen_streams_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("only1mcp_kernel.gateway.audience.MAX_LISTENINGS", 1)
+    monkeypatch.setattr("only1mcp_kernel.gateway.clients.audience.MAX_LISTENINGS", 1)
     async with world(tmp_path, one=FakeServer()) as it:
         listen = {"notifications": {"toolsListChanged": True}}
         it.http().modern("subscriptions/listen", listen)

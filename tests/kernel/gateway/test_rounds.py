@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from only1mcp_kernel.gateway import rounds
+from only1mcp_kernel.gateway.clients import rounds
 from tests.kernel.gateway.servers import FakeConnection, FakeServer, Json
 from tests.kernel.gateway.world import SDK_CAPS, HttpClient, Recorder, world
 

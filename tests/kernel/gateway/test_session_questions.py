@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from only1mcp_kernel.gateway import questions
+from only1mcp_kernel.gateway.servers import questions
 from tests.kernel.gateway.servers import FakeServer, Json, RpcError
 from tests.kernel.gateway.world import SDK_CAPS, HttpClient, Recorder, World, until, world
 

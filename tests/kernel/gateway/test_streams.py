@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from only1mcp_kernel.gateway import events
-from only1mcp_kernel.gateway.events import Budget, EventStream, Journal
+from only1mcp_kernel.gateway.clients import events
+from only1mcp_kernel.gateway.clients.events import Budget, EventStream, Journal
 from tests.kernel.gateway.servers import FakeConnection, FakeServer, Json
 from tests.kernel.gateway.world import SDK_CAPS, Recorder, until, world
 

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from only1mcp_kernel.gateway import task_ids
-from only1mcp_kernel.gateway.link import Link
-from only1mcp_kernel.gateway.task_ids import TaskIds
+from only1mcp_kernel.gateway.servers.link import Link
+from only1mcp_kernel.gateway.tasks import ids as task_ids
+from only1mcp_kernel.gateway.tasks.ids import TaskIds
 from only1mcp_kernel.wire.seal import KeyRing
 from only1mcp_sdk import Caller, Capabilities, Era, Principal
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from only1mcp_kernel.gateway import audience
+from only1mcp_kernel.gateway.clients import audience
 from tests.kernel.gateway.servers import META, FakeConnection, FakeServer, Json
 from tests.kernel.gateway.world import HttpClient, Recorder, until, world
 

@@ -11,19 +11,19 @@ from typing import Any
 
 from only1mcp_kernel.component import Workshop
 from only1mcp_kernel.config.model import Config
-from only1mcp_kernel.gateway.audience import Clients
-from only1mcp_kernel.gateway.catalogue import LISTS
-from only1mcp_kernel.gateway.gate import Gate
-from only1mcp_kernel.gateway.identity import initialize_result
-from only1mcp_kernel.gateway.listening import Listening
-from only1mcp_kernel.gateway.pages import Pages
-from only1mcp_kernel.gateway.parking import Parking
-from only1mcp_kernel.gateway.pinning import Pins
-from only1mcp_kernel.gateway.router import Router
-from only1mcp_kernel.gateway.sessions import Session, Sessions
-from only1mcp_kernel.gateway.sharing import anchor_caller
-from only1mcp_kernel.gateway.sinks import Sink
-from only1mcp_kernel.gateway.task_ids import TaskIds
+from only1mcp_kernel.gateway.clients.audience import Clients
+from only1mcp_kernel.gateway.clients.gate import Gate
+from only1mcp_kernel.gateway.clients.listening import Listening
+from only1mcp_kernel.gateway.clients.sessions import Session, Sessions
+from only1mcp_kernel.gateway.clients.sinks import Sink
+from only1mcp_kernel.gateway.routing.identity import initialize_result
+from only1mcp_kernel.gateway.routing.pages import Pages
+from only1mcp_kernel.gateway.routing.router import Router
+from only1mcp_kernel.gateway.servers.catalogue import LISTS
+from only1mcp_kernel.gateway.servers.parking import Parking
+from only1mcp_kernel.gateway.servers.pinning import Pins
+from only1mcp_kernel.gateway.servers.sharing import anchor_caller
+from only1mcp_kernel.gateway.tasks.ids import TaskIds
 from only1mcp_kernel.generation import Generation, Surroundings, open_generation
 from only1mcp_kernel.offers import Offers
 from only1mcp_kernel.protocol import param_headers

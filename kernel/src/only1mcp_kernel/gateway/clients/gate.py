@@ -1,0 +1,314 @@
+"""The gate: where listeners bring what clients send.
+
+Tells the eras apart, who is calling, and which session a message belongs to; turns requests into exchanges. Implements
+`only1mcp_sdk.Gate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from only1mcp_kernel.gateway.clients import admission
+from only1mcp_kernel.gateway.clients.conversation import Duplex
+from only1mcp_kernel.gateway.clients.listening import Listening, read_filter
+from only1mcp_kernel.gateway.clients.requests import (
+    LegacyRequest,
+    ModernRequest,
+    modern_exchange,
+    open_params,
+)
+from only1mcp_kernel.gateway.clients.serving import Serving
+from only1mcp_kernel.gateway.clients.sessions import Session, Sessions
+from only1mcp_kernel.gateway.clients.sinks import NOTHING, AnswerSink, Batch, Sink
+from only1mcp_kernel.protocol import modern
+from only1mcp_kernel.protocol.errors import Refused
+from only1mcp_kernel.protocol.legacy import Hello, read_initialize
+from only1mcp_kernel.protocol.revisions import HEADER_MISMATCH, LEGACY, REVISIONS
+from only1mcp_kernel.wire import envelope as wire
+from only1mcp_kernel.wire.envelope import BadMessage, Envelope
+from only1mcp_sdk import (
+    AccessDenied,
+    Answer,
+    Arrival,
+    Channel,
+    Conversation,
+    Exchange,
+    Failure,
+    Members,
+    Notification,
+    Posting,
+    Principal,
+)
+
+SESSION_HEADER = "Mcp-Session-Id"
+
+
+class _Nothing:
+    """A `Posting` that is already over."""
+
+    def waiting(self) -> None:
+        """Nobody waits."""
+
+    def disconnected(self) -> None:
+        """Nothing to give up."""
+
+
+NOTHING_LEFT = _Nothing()
+
+
+class Gate:
+    """One per process; it outlives configurations."""
+
+    def __init__(self, serving: Serving, sessions: Sessions) -> None:
+        self._serving = serving
+        self._sessions = sessions
+
+    @property
+    def message_limit(self) -> int:
+        return self._serving.message_bytes
+
+    def has_profile(self, name: str) -> bool:
+        return self._serving.has_profile(name)
+
+    def too_large(self) -> bytes:
+        limit = self.message_limit
+        return _error(
+            BadMessage(wire.INVALID_REQUEST, f"Invalid Request: a message may have at most {limit} bytes")
+        )
+
+    # -- HTTP
+
+    def post(self, arrival: Arrival, body: bytes, answer: Answer) -> Posting:
+        sink = AnswerSink(answer)
+        try:
+            principal = self.principal(arrival)
+        except AccessDenied as denied:
+            admission.refuse(denied, sink)
+            return NOTHING_LEFT
+        try:
+            message = wire.read(body)
+            if isinstance(message, list):
+                return self._batch(arrival, principal, message, answer)
+            params, meta = open_params(message)
+        except BadMessage as bad:
+            sink.finish(_error(bad), 400)
+            return NOTHING_LEFT
+        if modern.is_modern(arrival.headers, meta):
+            return self._modern(arrival, principal, message, params, meta, sink)
+        if message.method == "initialize" and message.id:
+            self._initialize(arrival, principal, message, params, sink)
+            return NOTHING_LEFT
+        session = self._session(arrival, principal, sink, message.id)
+        if session is None:
+            return NOTHING_LEFT
+        stream = session.stream_for(answer)
+        self.within_session(session, message, params, meta, stream)
+        return stream
+
+    def stream(self, arrival: Arrival, answer: Answer) -> Posting:
+        sink = AnswerSink(answer)
+        session = self._session_of_bare_request(arrival, sink, "POST")
+        if session is None:
+            return NOTHING_LEFT
+        missed = arrival.headers.get("last-event-id")
+        if missed is None:
+            return session.listen(answer)
+        resumed = session.resume(missed, answer)
+        if resumed is None:
+            _refuse(sink, 404, "Not Found: what came after this Last-Event-ID is gone", wire.NO_ID)
+            return NOTHING_LEFT
+        return resumed
+
+    def end(self, arrival: Arrival, answer: Answer) -> None:
+        sink = AnswerSink(answer)
+        session = self._session_of_bare_request(arrival, sink, "POST")
+        if session is not None:
+            self._sessions.end(session)
+            sink.finish(status=204)
+
+    def _session_of_bare_request(self, arrival: Arrival, sink: Sink, allow: str) -> Session | None:
+        """The session of a GET or DELETE; those exist in the legacy era alone."""
+        try:
+            principal = self.principal(arrival)
+        except AccessDenied as denied:
+            admission.refuse(denied, sink)
+            return None
+        if modern.is_modern(arrival.headers, {}):
+            sink.finish(status=405, headers={"Allow": allow})
+            return None
+        return self._session(arrival, principal, sink, wire.NO_ID)
+
+    def _session(self, arrival: Arrival, principal: Principal, sink: Sink, id: bytes) -> Session | None:
+        token = arrival.headers.get("mcp-session-id")
+        if token is None:
+            _refuse(sink, 400, f"Bad Request: {SESSION_HEADER} is missing; initialize first", id)
+            return None
+        session = self._sessions.find(token, principal)
+        if session is None or session.caller.profile != arrival.profile:
+            _refuse(sink, 404, "Session not found; initialize again", id)
+            return None
+        version = arrival.headers.get("mcp-protocol-version")
+        if version is not None and version not in LEGACY:
+            _refuse(sink, 400, f"Bad Request: unsupported MCP-Protocol-Version {version!r}", id)
+            return None
+        return session
+
+    def _initialize(
+        self, arrival: Arrival, principal: Principal, message: Envelope, params: Members, sink: Sink
+    ) -> None:
+        try:
+            session = self.begin(read_initialize(params), arrival, principal)
+        except Refused as refused:
+            sink.finish(wire.error(message.id, refused.failure.raw), refused.status)
+            return
+        result = self._serving.initialize_result(arrival.profile, session.caller.revision)
+        sink.finish(wire.response(message.id, result), 200, {SESSION_HEADER: session.token})
+
+    def _batch(
+        self, arrival: Arrival, principal: Principal, messages: list[Envelope | BadMessage], answer: Answer
+    ) -> Posting:
+        session = self._session(arrival, principal, AnswerSink(answer), wire.NO_ID)
+        if session is None:
+            return NOTHING_LEFT
+        if not REVISIONS[session.caller.revision].batches:
+            raise BadMessage(
+                wire.INVALID_REQUEST, "Invalid Request: batches exist in revision 2025-03-26 only"
+            )
+        stream = session.stream_for(answer)
+        self.batch(session, messages, stream)
+        return stream
+
+    # -- duplex transports
+
+    def connect(self, arrival: Arrival, channel: Channel) -> Conversation:
+        return Duplex(self, arrival, self.principal(arrival), channel)
+
+    # -- both
+
+    def principal(self, arrival: Arrival) -> Principal:
+        """Who is calling. Raises `AccessDenied`."""
+        return admission.admit(arrival, self._serving.authenticators)
+
+    def begin(self, hello: Hello, arrival: Arrival, principal: Principal) -> Session:
+        """Start a session. Raises `Refused`."""
+        if not self.has_profile(arrival.profile):
+            raise Refused(404, wire.INVALID_REQUEST, f"The profile {arrival.profile!r} is gone")
+        session = self._sessions.start(hello, principal, arrival.profile)
+        if session is None:
+            raise Refused(503, -32000, "Too many sessions; try again later")
+        return session
+
+    def end_session(self, session: Session) -> None:
+        self._sessions.end(session)
+
+    def initialize_result(self, session: Session) -> bytes:
+        return self._serving.initialize_result(session.caller.profile, session.caller.revision)
+
+    def within_session(
+        self, session: Session, message: Envelope, params: Members, meta: Members, sink: Sink
+    ) -> None:
+        """Any message of a legacy session but `initialize`."""
+        if not message.method:
+            session.answered(message)
+            sink.finish(status=202)
+        elif not message.id:
+            self._session_notified(session, message, params)
+            sink.finish(status=202)
+        elif message.method == "initialize":  # in a batch, where it must not be
+            _refuse(sink, 400, "Invalid Request: already initialized", message.id)
+        elif bytes(message.id) in session.requests:
+            _refuse(sink, 400, "Invalid Request: this id is in use", message.id)
+        else:
+            request = LegacyRequest(session, message, params, meta, sink)
+            request.start(self._serving.handler(session.caller.profile))
+
+    def batch(self, session: Session, messages: list[Envelope | BadMessage], sink: Sink) -> None:
+        batch = Batch(sink, len(messages))
+        for message in messages:
+            part = batch.part()
+            try:
+                if isinstance(message, BadMessage):
+                    raise message
+                params, meta = open_params(message)
+            except BadMessage as bad:
+                part.finish(_error(bad))
+                continue
+            self.within_session(session, message, params, meta, part)
+
+    def _session_notified(self, session: Session, message: Envelope, params: Members) -> None:
+        if message.method == "notifications/cancelled":
+            session.cancel(params.get("requestId"), "the client cancelled")
+        elif message.method == "notifications/progress":
+            session.progressed(params)
+        else:
+            self._serving.notified(session, message, params)
+
+    def _modern(
+        self,
+        arrival: Arrival,
+        principal: Principal,
+        message: Envelope,
+        params: Members,
+        meta: Members,
+        sink: Sink,
+    ) -> Posting:
+        if not message.method:
+            _refuse(sink, 400, "Invalid Request: this revision has no messages to answer", message.id)
+            return NOTHING_LEFT
+        if not message.id:
+            sink.finish(status=202)
+            return NOTHING_LEFT
+        try:
+            request = self.modern_request(arrival, principal, message, params, meta, sink, _ignore)
+        except Refused as refused:
+            sink.finish(wire.error(message.id, refused.failure.raw), refused.status)
+            return NOTHING_LEFT
+        return request
+
+    def modern_request(
+        self,
+        arrival: Arrival,
+        principal: Principal,
+        message: Envelope,
+        params: Members,
+        meta: Members,
+        sink: Sink,
+        on_end: Callable[[], None],
+    ) -> ModernRequest | Listening:
+        """A request that stands alone; started. Raises `Refused`."""
+        caller = modern.read_caller(message.method, params, meta, arrival, principal)
+        serving = self._serving
+        if message.method == "subscriptions/listen":
+            read_filter(params)
+            return serving.listen(caller, message.id, params, sink, on_end)
+        repeated: Mapping[str, str] = NOTHING
+        if message.method == "tools/call" and arrival.headers:
+            repeated = {
+                name: value for name, value in arrival.headers.items() if name.startswith("mcp-param-")
+            }
+            problem = serving.header_problem(caller, params, repeated)
+            if problem is not None:
+                raise Refused(400, HEADER_MISMATCH, f"Header mismatch: {problem}")
+
+        def exchange_of(request: ModernRequest) -> Exchange:
+            emit: Callable[[Notification], None] = request.emit
+            exchange = modern_exchange(message.method, params, meta, caller, emit)
+            exchange.param_headers = repeated
+            return exchange
+
+        request = ModernRequest(message.id, sink, exchange_of, on_end)
+        request.start(serving.handler(arrival.profile))
+        return request
+
+
+def _error(bad: BadMessage) -> bytes:
+    return wire.error(bad.id, Failure.of(bad.code, bad.message).raw)
+
+
+def _refuse(sink: Sink, status: int, message: str, id: bytes, headers: Mapping[str, str] = NOTHING) -> None:
+    failure = Failure.of(wire.INVALID_REQUEST, message)
+    sink.finish(wire.error(id or wire.NO_ID, failure.raw), status, headers)
+
+
+def _ignore() -> None:
+    """Nobody keeps count."""

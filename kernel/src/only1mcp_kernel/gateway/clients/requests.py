@@ -1,0 +1,257 @@
+"""A client's request, from its arrival to its answer, in each era.
+
+Both turn it into an exchange and its outcome into an answer. They differ in questions: a modern client gets them as
+the result and comes back with a new request; a legacy client is asked on the open stream, and the request is
+re-entered here with its answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+
+from only1mcp_kernel.gateway.clients.events import EventStream
+from only1mcp_kernel.gateway.clients.rounds import Round
+from only1mcp_kernel.gateway.clients.sessions import Session
+from only1mcp_kernel.gateway.clients.sinks import Sink
+from only1mcp_kernel.protocol import legacy, modern
+from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR, INVALID_PARAMS, REVISIONS
+from only1mcp_kernel.wire import envelope as wire
+from only1mcp_kernel.wire.envelope import BadMessage, Envelope
+from only1mcp_sdk import (
+    Caller,
+    Exchange,
+    Failure,
+    Handler,
+    InputRequired,
+    Json,
+    Members,
+    Notification,
+    Outcome,
+    Result,
+)
+from only1mcp_sdk.members import join, quoted, split, text
+
+MAX_ROUNDS = 10
+"""How often a modern server may answer one request with questions. A legacy one asks as often as it wants: it works on
+all the while."""
+
+
+class ModernRequest:
+    """A stateless request; also a `Posting`."""
+
+    __slots__ = ("_exchange", "_finished", "_id", "_on_end", "_sink")
+
+    def __init__(
+        self,
+        id: Json,
+        sink: Sink,
+        exchange_of: Callable[[ModernRequest], Exchange],
+        on_end: Callable[[], None],
+    ) -> None:
+        self._id = id
+        self._sink = sink
+        self._finished = False
+        self._on_end = on_end
+        self._exchange = exchange_of(self)
+
+    def start(self, handler: Handler) -> None:
+        handler(self._exchange, self._done)
+
+    def emit(self, notification: Notification) -> None:
+        if not self._finished and not self._exchange.cancelled:
+            self._sink.notify(wire.notification(notification.method, notification.params))
+
+    def waiting(self) -> None:
+        """Streams of this era begin with nothing."""
+
+    def disconnected(self) -> None:
+        """Closing the stream is the cancellation (specification 2026-07-28, basic/utilities/cancellation)."""
+        if not self._finished:
+            self._exchange.cancel("the client closed the stream")
+
+    def cancel(self, reason: str) -> None:
+        if not self._finished:
+            self._exchange.cancel(reason)
+
+    def _done(self, outcome: Outcome) -> None:
+        if self._finished:
+            return
+        self._finished = True
+        self._on_end()
+        if self._exchange.cancelled:
+            self._sink.finish()
+        elif isinstance(outcome, Result):
+            try:
+                result = modern.write_result(self._exchange.method, outcome)
+            except ValueError as error:
+                self._sink.finish(wire.error(self._id, _malformed(error).raw))
+            else:
+                self._sink.finish(wire.response(self._id, result))
+        elif isinstance(outcome, InputRequired):
+            self._sink.finish(wire.response(self._id, modern.write_input_required(outcome)))
+        else:
+            self._sink.finish(wire.error(self._id, outcome.raw), modern.status_of(outcome))
+
+
+class LegacyRequest:
+    """A request within a session. What it says goes to its sink, which outlives connections."""
+
+    def __init__(
+        self, session: Session, message: Envelope, params: Members, meta: Members, sink: Sink
+    ) -> None:
+        self.sink = sink
+        self._session = session
+        self._id = bytes(message.id)
+        self._method = message.method
+        self._params = params if message.params else None
+        self._meta = meta
+        self._handler: Handler
+        self._rounds = 0
+        self._progress: Decimal | None = None
+        self._finished = False
+        self._round: Round | None = None
+        self._exchange = self._new_exchange()
+
+    def start(self, handler: Handler) -> None:
+        self._handler = handler
+        self._session.requests[self._id] = self
+        handler(self._exchange, self._done)
+
+    def cancel(self, reason: str) -> None:
+        if self._finished:
+            return
+        if self._round is not None:
+            self._round.withdraw()
+            self._round = None
+        self._finish(b"")  # first: after a cancel the client hears nothing more
+        self._exchange.cancel(reason)
+
+    def emit(self, notification: Notification) -> None:
+        if self._finished:
+            return
+        if notification.method == "notifications/cancelled":
+            if self._round is not None:
+                self._round.take_back(text(split(notification.params)["requestId"]) or "")
+            return
+        if notification.method == "notifications/progress" and not self._advances(notification.params):
+            return
+        if notification.method == "notifications/message":
+            members = split(notification.params) if notification.params else {}
+            level = text(members.get("level")) or "info"
+            if not legacy.wants(level, self._session.log_level):
+                return
+        self.sink.notify(wire.notification(notification.method, notification.params))
+
+    def _advances(self, params: Json) -> bool:
+        """Whether progress is news. A server that is called again begins anew, and the client knows that part."""
+        try:
+            progress = Decimal(split(params)["progress"].decode())
+        except (KeyError, ValueError, InvalidOperation):
+            return True  # as the server said it
+        if self._rounds and self._progress is not None and progress <= self._progress:
+            return False
+        self._progress = progress
+        return True
+
+    def _new_exchange(self) -> Exchange:
+        exchange = Exchange(self._method, self._params, self._meta, self._session.caller, self.emit)
+        exchange.name = subject(self._method, self._params or {})
+        exchange.on_pause = self._pause
+        exchange.on_question = self._go_on
+        exchange.log_level = self._session.log_level  # a modern server has to be told with each request
+        return exchange
+
+    def _pause(self) -> None:
+        """Let the client poll, where it knows how to: its stream goes on when it comes back."""
+        if REVISIONS[self._session.caller.revision].polling and isinstance(self.sink, EventStream):
+            self.sink.pause()
+
+    def _done(self, outcome: Outcome) -> None:
+        if self._finished:
+            return
+        if self._round is not None:
+            if isinstance(outcome, InputRequired) and not outcome.raw:
+                self._round.extend(outcome)
+                return
+            self._round.withdraw()
+            self._round = None
+        if isinstance(outcome, Result):
+            try:
+                result = legacy.write_result(outcome)
+            except ValueError as error:
+                self._finish(wire.error(self._id, _malformed(error).raw))
+            else:
+                self._finish(wire.response(self._id, result))
+        elif isinstance(outcome, Failure):
+            self._finish(wire.error(self._id, outcome.raw))
+        elif outcome.raw and self._rounds == MAX_ROUNDS:
+            self._exchange.cancel("too many rounds of questions")
+            failure = Failure.of(INTERNAL_ERROR, f"The server asked for input more than {MAX_ROUNDS} times")
+            self._finish(wire.error(self._id, failure.raw))
+        else:
+            self._rounds += 1
+            self._round = Round(self._session, self.sink, outcome, self._reenter, self._go_on)
+            self._round.ask()
+
+    def _go_on(self) -> None:
+        """A legacy server hears each answer at once, and its client each question: the call is rejoined with the
+        answers there are, for the questions there are."""
+        if self._finished or self._round is None:
+            return
+        exchange = self._new_exchange()
+        exchange.answers, exchange.refusals, exchange.state = self._round.take()
+        self._exchange = exchange
+        self._handler(exchange, self._done)
+
+    def _reenter(self, asked: InputRequired, answers: Members, refusals: Members) -> None:
+        """Call a modern server again, with the answers of a round."""
+        self._round = None
+        failed = next(iter(refusals.values()), None)
+        if failed is not None:  # it has no way to be told: the request ends with it
+            self._finish(wire.error(self._id, failed))
+            return
+        exchange = self._new_exchange()
+        exchange.answers, exchange.state = answers, asked.state
+        exchange.params = {**(self._params or {}), "inputResponses": join(answers)}
+        if asked.state is not None:
+            exchange.params["requestState"] = quoted(asked.state)
+        self._exchange = exchange
+        self._handler(exchange, self._done)
+
+    def _finish(self, message: bytes) -> None:
+        self._finished = True
+        self._session.requests.pop(self._id, None)
+        self.sink.finish(message, 200 if message else 202)
+
+
+def _malformed(error: ValueError) -> Failure:
+    return Failure.of(INTERNAL_ERROR, f"The server answered with a malformed result: {error}")
+
+
+def subject(method: str, params: Members) -> str:
+    """What a request names: a tool, a prompt or a URI; empty where it names nothing."""
+    member = "uri" if method.startswith("resources/") else "name"
+    return text(params.get(member)) or ""
+
+
+def modern_exchange(
+    method: str, params: Members, meta: Members, caller: Caller, emit: Callable[[Notification], None]
+) -> Exchange:
+    """The exchange of a stateless request. Raises `Refused` for malformed answers of a retry."""
+    exchange = Exchange(method, params, meta, caller, emit)
+    exchange.name = subject(method, params)
+    if "inputResponses" in params or "requestState" in params:
+        exchange.answers, exchange.state = modern.read_answers(params)
+    exchange.log_level = text(meta.get(modern.LOG_LEVEL))
+    return exchange
+
+
+def open_params(message: Envelope) -> tuple[Members, Members]:
+    """The members of a message's params and of their `_meta`. Raises `BadMessage`."""
+    try:
+        params = split(message.params) if message.params else {}
+        meta = split(params["_meta"]) if "_meta" in params else {}
+    except ValueError as error:
+        raise BadMessage(INVALID_PARAMS, f"Invalid params: {error}", message.id or wire.NO_ID) from None
+    return params, meta

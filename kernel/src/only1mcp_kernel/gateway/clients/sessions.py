@@ -1,0 +1,253 @@
+"""Sessions of legacy clients: an adapter around stateless exchanges.
+
+A session belongs to the process and to one principal. It pins no configuration: each message finds the current one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from only1mcp_kernel.gateway.clients.events import Attachment, Budget, EventStream, Journal
+from only1mcp_kernel.gateway.clients.sinks import Sink
+from only1mcp_kernel.protocol.legacy import Hello
+from only1mcp_kernel.wire import envelope as wire
+from only1mcp_kernel.wire.envelope import Envelope
+from only1mcp_kernel.wire.seal import KeyRing
+from only1mcp_sdk import Answer, Caller, Failure, Json, Members, Principal, Question
+from only1mcp_sdk.members import encode, join, split
+
+if TYPE_CHECKING:
+    from only1mcp_kernel.gateway.clients.requests import LegacyRequest
+
+MAX_SESSIONS = 20_000
+IDLE_SECONDS = 3600.0
+"""A session without an open stream that long unused is forgotten; its client starts a new one."""
+MAX_STREAMS = 16
+"""Streams that one session may listen on, or come back to."""
+HELD_MESSAGES = 64
+"""What is kept for a client that has no stream open to be told on."""
+_PURPOSE = "session"
+
+GONE = Failure.of(-32603, "The client is gone")
+
+Reply = Callable[[bytes, bytes], None]
+"""Called once, with a result or with an error object."""
+
+
+class Session:
+    """One initialized legacy client."""
+
+    def __init__(
+        self, id: str, token: str, hello: Hello, principal: Principal, profile: str, budget: Budget
+    ) -> None:
+        self.id = id
+        self.token = token
+        """What the client knows it by."""
+        self.caller = Caller(
+            principal=principal,
+            era="legacy",
+            revision=hello.revision,
+            profile=profile,
+            capabilities=hello.capabilities,
+            client_info=hello.client_info,
+            session=id,
+        )
+        self.log_level = "info"  # what servers send before anyone sets a level
+        self.requests: dict[bytes, LegacyRequest] = {}
+        """Under way, by the client's request id."""
+        self.used = 0.0
+        self.channel: Sink | None = None
+        """On a duplex transport: the way to the client."""
+        self._journal = Journal(budget)
+        self._streams: list[EventStream] = []
+        """Over HTTP: what the client listens on, or may come back to; the newest last."""
+        self._held: deque[bytes] = deque(maxlen=HELD_MESSAGES)
+        self._ids = itertools.count(1)
+        self._questions: dict[bytes, Reply] = {}
+        self._progress: dict[bytes, Callable[[Members], None]] = {}
+        """The questions whose server wants to hear how far the client is."""
+
+    # -- to the client
+
+    def tell(self, message: bytes) -> None:
+        """Send a message that belongs to no request: on one of the streams opened for that, now or later."""
+        stream = self._open_stream()
+        if stream is not None:
+            stream.notify(message)
+        elif message not in self._held:
+            self._held.append(message)
+
+    def tell_anywhere(self, message: bytes) -> None:
+        """Send a message that may come on any stream: while none is open for that, on a request's."""
+        self._tell_on(None, message)
+
+    def ask(self, question: Question, reply: Reply, sink: Sink | None = None) -> bytes:
+        """Put a question to the client, on a request's own stream or on an open one. Returns the id it was given."""
+        id = b"%d" % next(self._ids)
+        self._questions[id] = reply
+        params = question.params
+        if question.progressed is not None:
+            self._progress[id] = question.progressed
+            params = _with_token(params, id)
+        self._tell_on(sink, wire.request(id, question.method, params))
+        return id
+
+    def _tell_on(self, sink: Sink | None, message: bytes) -> None:
+        """On that stream, else on one of its own if there is one, else on the newest request's."""
+        if sink is not None and sink.reachable:
+            sink.notify(message)
+            return
+        if self._open_stream() is None:
+            for request in reversed(self.requests.values()):
+                if request.sink.reachable:
+                    request.sink.notify(message)
+                    return
+        self.tell(message)
+
+    def _open_stream(self) -> Sink | None:
+        if self.channel is not None:
+            return self.channel
+        return next((stream for stream in reversed(self._streams) if stream.attached), None)
+
+    def withdraw(self, id: bytes, sink: Sink | None = None) -> None:
+        """The answer to a question of ours is no longer wanted."""
+        self._progress.pop(id, None)
+        if self._questions.pop(id, None) is not None:
+            params = encode({"requestId": int(id)})
+            self._tell_on(sink, wire.notification("notifications/cancelled", params))
+
+    def stream_for(self, answer: Answer) -> EventStream:
+        """The stream of a request that came with an HTTP POST."""
+        return EventStream(self._journal, answer)
+
+    def listen(self, answer: Answer) -> Attachment:
+        """The client opened a stream to be told on."""
+        if len(self._streams) >= MAX_STREAMS:
+            oldest = next((each for each in self._streams if not each.attached), self._streams[0])
+            self._streams.remove(oldest)
+            oldest.finish()
+            self._journal.forget(oldest)
+        stream = EventStream(self._journal)
+        attachment = stream.begin(answer)
+        self._streams.append(stream)
+        self._give_held(stream)
+        return attachment
+
+    def resume(self, event_id: str, answer: Answer) -> Attachment | None:
+        """The client comes back to a stream it lost; None when what it missed is no longer there."""
+        found = self._journal.find(event_id)
+        if found is None:
+            return None
+        stream, number = found
+        attachment = stream.resume(number, answer)
+        if stream in self._streams:
+            self._streams.remove(stream)
+            self._streams.append(stream)
+            self._give_held(stream)
+        return attachment
+
+    def _give_held(self, stream: EventStream) -> None:
+        while self._held:
+            stream.notify(self._held.popleft())
+
+    @property
+    def listening(self) -> bool:
+        return self._open_stream() is not None
+
+    # -- from the client
+
+    def answered(self, message: Envelope) -> None:
+        """The client answers a question; what nobody asked is ignored."""
+        self._progress.pop(bytes(message.id), None)
+        reply = self._questions.pop(bytes(message.id), None)
+        if reply is not None:
+            reply(bytes(message.result), bytes(message.error))
+
+    def progressed(self, params: Members) -> None:
+        """The client tells how far it is with a question."""
+        tell = self._progress.get(bytes(params.get("progressToken", b"")))
+        if tell is not None:
+            tell(params)
+
+    def cancel(self, id: Json | None, reason: str) -> None:
+        request = self.requests.get(bytes(id)) if id is not None else None
+        if request is not None:
+            request.cancel(reason)
+
+    def end(self) -> None:
+        for request in list(self.requests.values()):
+            request.cancel("the session ended")
+        for stream in self._streams:
+            stream.finish()
+        self._streams.clear()
+        self._journal.close()
+        questions, self._questions = self._questions, {}
+        for reply in questions.values():
+            reply(b"", GONE.raw)
+
+
+def _with_token(params: Json, token: bytes) -> Json:
+    """The params of a question with a progress token of ours: those of two servers may be the same."""
+    members = split(params)
+    return join({**members, "_meta": join({**split(members["_meta"]), "progressToken": token})})
+
+
+class Sessions:
+    """The sessions of this process."""
+
+    def __init__(self, keys: KeyRing, ended: Callable[[Session], None]) -> None:
+        self._keys = keys
+        self._budget = Budget()
+        self._ended = ended
+        self._sessions: dict[str, Session] = {}
+        self._by_token: dict[str, Session] = {}
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __iter__(self) -> itertools.chain[Session]:
+        return itertools.chain(list(self._sessions.values()))
+
+    def start(self, hello: Hello, principal: Principal, profile: str) -> Session | None:
+        """A new session; None when there are too many."""
+        if len(self._sessions) >= MAX_SESSIONS:
+            return None
+        id = secrets.token_urlsafe(16)
+        token = self._keys.seal(_PURPOSE, principal.id, [id])
+        session = Session(id, token, hello, principal, profile, self._budget)
+        session.used = asyncio.get_running_loop().time()
+        self._sessions[id] = self._by_token[token] = session
+        return session
+
+    def find(self, token: str, principal: Principal) -> Session | None:
+        """The session of a token, if it is this principal's and still there."""
+        session = self._by_token.get(token)
+        if session is None or session.caller.principal.id != principal.id:
+            return None
+        session.used = asyncio.get_running_loop().time()
+        return session
+
+    def by_id(self, id: str) -> Session | None:
+        return self._sessions.get(id)
+
+    def end(self, session: Session) -> None:
+        if self._sessions.pop(session.id, None) is not None:
+            del self._by_token[session.token]
+            session.end()
+            self._ended(session)
+
+    def expire(self) -> None:
+        """Forget the sessions nobody came back to."""
+        now = asyncio.get_running_loop().time()
+        for session in list(self._sessions.values()):
+            if not session.listening and not session.requests and now - session.used > IDLE_SECONDS:
+                self.end(session)
+
+    def close(self) -> None:
+        for session in list(self._sessions.values()):
+            self.end(session)

@@ -1,0 +1,164 @@
+"""How one server serves calls: a retry rejoins the call it comes back to, any other is served at an endpoint picked."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from only1mcp_kernel.gateway.servers.call import CANCELLED, Call
+from only1mcp_kernel.gateway.servers.endpoint import Endpoint
+from only1mcp_kernel.gateway.servers.link import Link
+from only1mcp_kernel.gateway.servers.loglevels import LogLevels
+from only1mcp_kernel.gateway.servers.mirroring import Mirror
+from only1mcp_kernel.gateway.servers.parking import Parking
+from only1mcp_kernel.gateway.servers.pinning import Pins
+from only1mcp_kernel.gateway.servers.questions import calls_in_flight, decline
+from only1mcp_kernel.protocol.errors import STALE
+from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
+from only1mcp_kernel.protocol.tasks import NAMING
+from only1mcp_kernel.tasks import Tasks
+from only1mcp_sdk import Balancer, Done, Exchange, Failure, Handler, Json, Only1McpError, Outcome, Question
+
+if TYPE_CHECKING:
+    from only1mcp_kernel.gateway.servers.server import Server
+
+
+class Attempts:
+    """Those of one server."""
+
+    def __init__(
+        self,
+        server: Server,
+        balancer: Balancer | None,
+        parking: Parking,
+        pins: Pins,
+        levels: LogLevels,
+        tasks: Tasks,
+        call_timeout: float,
+    ) -> None:
+        self._server = server
+        self._balancer = balancer
+        self._parking = parking
+        self._pins = pins
+        self._levels = levels
+        self._tasks = tasks
+        self._call_timeout = call_timeout
+
+    def serve_with(self, attempt: Handler) -> Handler:
+        """The handler of logical calls: it rejoins the call a retry comes back to, else picks an endpoint and has
+        `attempt` (this server's own, with filters around it) serve it there."""
+
+        def serve(exchange: Exchange, done: Done) -> None:
+            endpoint: Endpoint | None
+            done = self._parking.sealing(exchange, done)
+            if self._parking.is_ours(exchange.state):
+                call = self._parking.take(exchange)
+                if call is not None:
+                    call.resume(exchange, done)
+                    return
+                endpoint = self._server.endpoint(self._pins.unpin(exchange) or "")
+                if endpoint is None:
+                    done(STALE)
+                    return
+            elif exchange.endpoint:  # where a task is
+                endpoint = self._server.endpoint(exchange.endpoint)
+                if endpoint is None:
+                    done(STALE)
+                    return
+            else:
+                endpoint = self._pick(exchange)
+                if endpoint is None:
+                    done(self._unavailable(self._server.problem))
+                    return
+            exchange.endpoint = endpoint.key
+            attempt(exchange, self._pins.pinning(exchange, len(self._server.endpoints), done))
+
+        return serve
+
+    def _pick(self, exchange: Exchange) -> Endpoint | None:
+        candidates = self._server.reachable
+        if not candidates:
+            # Not known to be down yet: the call may wait for the first connect.
+            return next((each for each in self._server.endpoints if not each.tried.is_set()), None)
+        if len(candidates) == 1 or self._balancer is None:
+            return candidates[0]
+        picked = self._balancer.pick(exchange, candidates)
+        return self._server.endpoint(picked.key)
+
+    def attempt(self, exchange: Exchange, done: Done) -> None:
+        """Serve one attempt at the endpoint that was picked."""
+        endpoint = self._server.endpoint(exchange.endpoint)
+        if endpoint is None:
+            done(STALE)
+            return
+        if exchange.method in NAMING and exchange.caller.era == "legacy":
+            link = self._server.tasks.link_of(exchange)
+            if link is None:
+                done(STALE)
+                return
+        else:
+            link = endpoint.ready(exchange.caller)
+        if link is not None and not self._levels.lacks(link, exchange):
+            self._call(endpoint, link, exchange, done)
+            return
+        work = self._call_later(endpoint, link, exchange, done)
+        task = self._tasks.start(work, f"call {self._server.name}")
+        # Not in the task itself: one that is cancelled before it began never runs.
+        task.add_done_callback(lambda ended: done(CANCELLED) if ended.cancelled() else None)
+        exchange.on_cancel = lambda reason: (task.cancel(), None)[1]
+
+    async def _call_later(
+        self, endpoint: Endpoint, link: Link | None, exchange: Exchange, done: Done
+    ) -> None:
+        """Call once there is a link, and its server knows what to log."""
+        try:
+            link = link or await endpoint.lease(exchange.caller)
+        except Only1McpError as error:
+            done(self._unavailable(str(error)))
+            return
+        self._server.join(link, exchange.caller)
+        await self._levels.reach(link, exchange)
+        self._call(endpoint, link, exchange, done)
+
+    def _call(self, endpoint: Endpoint, link: Link, exchange: Exchange, done: Done) -> None:
+        endpoint.in_flight += 1
+        link.used = asyncio.get_running_loop().time()
+        link.users.add(exchange.caller.principal.id)
+        self._server.join(link, exchange.caller)
+
+        def ended(call: Call, outcome: Outcome) -> None:
+            endpoint.in_flight -= 1
+            if self._balancer is not None:
+                try:
+                    self._balancer.learn(endpoint, outcome, call.seconds)
+                except Exception as error:
+                    self._server.log.error("the balancer raised while learning", exc_info=error)
+
+        def orphaned(id: Json, question: Question) -> None:
+            # It was asked while this principal's calls alone were in flight: those may have been meant.
+            others = calls_in_flight(link)
+            mine = others and {call.principal for call in others} == {exchange.caller.principal.id}
+            # A task goes on without the request that waited for it, if it was the client who gave that up.
+            if mine or (call.exchange.cancelled and self._server.tasks.behind(link, question) is not None):
+                self._server.asked(link, id, question, None)
+            else:
+                decline(link, id, question)
+
+        timeout = self._call_timeout
+        if exchange.method == "tasks/result" and timeout:  # which waits until the task is done
+            timeout = max(timeout, self._server.tasks.seconds_left(exchange))
+        reread = self._server.tasks.reader(endpoint, link, exchange)
+        mirror = None
+        if link.era == "modern" and not link.duplex and exchange.method == "tools/call":
+            mirror = Mirror(self._server.listings, exchange.target, exchange.param_headers)
+        call = Call(
+            self._server.name, exchange, link, self._parking, timeout, ended, orphaned, reread, mirror
+        )
+        call.start(done)
+
+    def _unavailable(self, problem: str) -> Failure:
+        return Failure.of(
+            INTERNAL_ERROR,
+            f'Server "{self._server.name}" is not available: {problem}',
+            {"server": self._server.name},
+        )

@@ -1,0 +1,396 @@
+"""A call: the upstream half of an exchange.
+
+It holds the link and the upstream's id for as long as the server works, also while the server waits for the client:
+then the exchange ends with `InputRequired`, the call is parked, and a retry (a new exchange) rejoins it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Raw, Struct
+
+from only1mcp_kernel.gateway.servers.link import Link
+from only1mcp_kernel.gateway.servers.mirroring import Mirror
+from only1mcp_kernel.gateway.servers.parking import Parking
+from only1mcp_kernel.gateway.servers.request import read_error
+from only1mcp_kernel.protocol import bridge, tasks
+from only1mcp_kernel.protocol.capabilities import lacking
+from only1mcp_kernel.protocol.errors import STALE
+from only1mcp_kernel.protocol.legacy import wants
+from only1mcp_kernel.protocol.modern import NAME_PARAM
+from only1mcp_kernel.protocol.revisions import HEADER_MISMATCH, INTERNAL_ERROR
+from only1mcp_kernel.wire.envelope import Envelope
+from only1mcp_sdk import (
+    Done,
+    Exchange,
+    Failure,
+    InputRequired,
+    Json,
+    Members,
+    Notification,
+    Outcome,
+    Question,
+    Result,
+)
+from only1mcp_sdk.members import encode, join, quoted, text
+
+CANCELLED = Failure.of(-32603, "Request cancelled")
+
+GATHER_SECONDS = 0.02
+"""How long a server has for asking several things at once, where the client learns of them together."""
+
+MAX_QUESTIONS = 64
+"""How many questions of one call may be open at its client."""
+
+
+class _ResultHead(Struct):
+    resultType: str = "complete"
+
+
+class _Asked(Struct):
+    method: str
+    params: Raw = Raw(b"")
+
+
+class _InputRequired(Struct):
+    inputRequests: dict[str, _Asked] = {}
+    requestState: str | None = None
+
+
+_head = msgspec.json.Decoder(_ResultHead).decode
+_input_required = msgspec.json.Decoder(_InputRequired).decode
+
+
+Reread: TypeAlias = "Callable[[Call, Outcome], Outcome]"
+"""Puts a server's answer right before anybody has seen it."""
+
+
+class Call:
+    """One request to a server on behalf of a client. A `Waiting` of its link."""
+
+    __slots__ = (
+        "_answered",
+        "_asked_at",
+        "_done",
+        "_mirror",
+        "_on_end",
+        "_orphaned",
+        "_parking",
+        "_questions",
+        "_reread",
+        "_server",
+        "_shown",
+        "_timeout",
+        "_timer",
+        "exchange",
+        "id",
+        "link",
+        "seconds",
+    )
+
+    def __init__(
+        self,
+        server: str,
+        exchange: Exchange,
+        link: Link,
+        parking: Parking,
+        timeout: float,
+        on_end: Callable[[Call, Outcome], None],
+        orphaned: Callable[[Json, Question], None],
+        reread: Reread | None = None,
+        mirror: Mirror | None = None,
+    ) -> None:
+        self.exchange = exchange
+        self.seconds = 0.0
+        """How long the server has worked, without the time spent waiting for the client."""
+        self._server = server
+        self.link = link
+        self.id = link.next_id()
+        """What the server knows it by, and the token of its progress."""
+        self._parking = parking
+        self._timeout = timeout
+        self._on_end = on_end
+        self._orphaned = orphaned
+        self._reread = reread
+        self._mirror = mirror
+        self._done: Done | None = None
+        self._questions: dict[str, tuple[Json, Question]] = {}
+        self._shown: set[str] = set()
+        """Those of them that the client has been given."""
+        self._answered: Outcome | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._asked_at = 0.0
+
+    def start(self, done: Done) -> None:
+        """Send it."""
+        self._begin(self.exchange, done)
+        refused = self._bad_retry()
+        if refused is None:
+            self._send()
+        else:
+            self._end(refused)
+
+    def _bad_retry(self) -> Outcome | None:
+        """A legacy server never gave out a state, and has no use for the answers to what it did not ask itself: the
+        visits to URLs that it required."""
+        exchange = self.exchange
+        if self.link.era != "legacy" or exchange.caller.era != "modern":
+            return None
+        if exchange.state is not None:
+            return STALE
+        return bridge.unvisited(exchange.answers, exchange.method) if exchange.answers else None
+
+    def _send(self) -> None:
+        exchange, link = self.exchange, self.link
+        params = dict(exchange.params) if exchange.params else {}
+        member = NAME_PARAM.get(exchange.method)
+        if exchange.target != exchange.name and member is not None:
+            params[member] = quoted(exchange.target)
+        meta, capabilities = exchange.meta, exchange.caller.capabilities
+        if link.era != exchange.caller.era:
+            capabilities = tasks.without(capabilities)
+            if exchange.method == "tools/call":
+                params.pop("task", None)  # a server without tasks runs the call plainly
+            if link.era == "legacy":
+                params.pop("inputResponses", None)
+                params.pop("requestState", None)
+        if exchange.progress_token is not None:
+            meta = {**meta, "progressToken": b"%d" % self.id}
+        message, headers = link.dialect.request(
+            self.id, exchange.method, params, meta, capabilities, exchange.log_level
+        )
+        if self._mirror is not None:
+            headers = {**headers, **self._mirror.fields(params.get("arguments"))}
+        link.send(self.id, message, headers, self)
+
+    def _send_again(self) -> None:
+        if self._done is not None:  # else it was given up meanwhile
+            self.id = self.link.next_id()
+            self._send()
+
+    @property
+    def principal(self) -> str:
+        """Whose it is."""
+        return self.exchange.caller.principal.id
+
+    def resume(self, exchange: Exchange, done: Done) -> None:
+        """A retry brings the client's answers. What it leaves unanswered is asked again; what nobody asked is
+        ignored."""
+        self._begin(exchange, done)
+        for key, answer in (exchange.answers or {}).items():
+            if key in self._questions:
+                id, _ = self._questions.pop(key)
+                self.link.reply(id, result=answer)
+        for key, error in (exchange.refusals or {}).items():
+            if key in self._questions:
+                id, _ = self._questions.pop(key)
+                self.link.reply(id, error=error)
+        if self._answered is not None:
+            self._end(self._answered)
+        elif self._questions:
+            self._park()
+
+    def _begin(self, exchange: Exchange, done: Done) -> None:
+        self.exchange = exchange
+        self._done = done
+        exchange.on_cancel = self.cancel
+        self._asked_at = time.monotonic()
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timeout:
+            self.exchange.deadline = time.monotonic() + self._timeout
+            self._timer = asyncio.get_running_loop().call_later(self._timeout, self._time_out)
+
+    def prolong(self) -> None:
+        """The client works for the server meanwhile, and not on a question of this call: the time begins anew."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._set_timer()
+
+    # -- from the link
+
+    def answered(self, message: Envelope) -> None:
+        if message.error:
+            failure = read_error(message.error)
+            if failure.code == HEADER_MISMATCH and self.link.era == "modern":
+                self._mismatched()
+                return
+            caller = self.exchange.caller
+            if self.link.era == "legacy" and caller.session:
+                self.link.visits.required(failure, caller.session)
+            outcome: Outcome = bridge.failure(failure, self.exchange.method, self.link.era, caller)
+        else:
+            outcome = self._read_result(message.result)
+            if self._reread is not None:
+                outcome = self._reread(self, outcome)
+        self._end(outcome)
+
+    def _mismatched(self) -> None:
+        """What the server refused is between it and the gateway; the client has no part in it."""
+        if self._mirror is None or not self._mirror.renew(self._send_again):
+            self._end(self._failure("did not accept the header fields of the request"))
+
+    def _read_result(self, raw: Json) -> Outcome:
+        if raw[:1] != b"{":
+            return self._failure("answered with a result that is no object")
+        if self.link.era == "legacy":
+            return Result(raw, "legacy")
+        try:
+            kind = _head(raw).resultType
+            if kind == "task" and self._reread is None:
+                return self._no_task()
+            if kind != "input_required":
+                return Result(raw, "modern")
+            asked = _input_required(raw)
+        except msgspec.DecodeError as error:
+            return self._failure(f"answered with a malformed result: {error}")
+        questions = {key: Question(one.method, bytes(one.params)) for key, one in asked.inputRequests.items()}
+        if self.exchange.caller.era == "modern":
+            for question in questions.values():
+                needed = lacking(self.exchange.caller.capabilities, question)
+                if needed is not None:  # the server had no right to ask
+                    return bridge.missing_capability(needed)
+        return InputRequired(questions, asked.requestState, raw)
+
+    def paused(self) -> None:
+        if self.exchange.on_pause is not None:
+            self.exchange.on_pause()
+
+    def _no_task(self) -> Failure:
+        """The server made a task though nobody declared to take one."""
+        if self.exchange.caller.era == "modern" and self.exchange.method == "tools/call":
+            return tasks.UNDECLARED
+        return self._failure("answered with a task, which this request has no use for")
+
+    def lost(self, problem: str) -> None:
+        self._end(self._failure(problem))
+
+    def notified(self, message: Envelope, params: Members) -> None:
+        if message.method == "notifications/progress":
+            if self.exchange.progress_token is None:
+                return
+            params["progressToken"] = self.exchange.progress_token
+            self.exchange.emit(Notification(message.method, join(params)))
+            return
+        if message.method == "notifications/message" and self.exchange.caller.era == "modern":
+            wanted = self.exchange.log_level
+            if wanted is None or (self.link.era == "legacy" and not wants(_level(params), wanted)):
+                return
+        self.exchange.emit(Notification(message.method, message.params))
+
+    @property
+    def asks_too_much(self) -> bool:
+        """Whether its client has enough to think about."""
+        return len(self._questions) >= MAX_QUESTIONS
+
+    def asked(self, id: Json, question: Question) -> None:
+        """The server asks the client something before it can go on."""
+        key = f"{question.method.partition('/')[0]}-{id.decode().strip(chr(34))}"
+        if key in self._questions:
+            key += "-string"  # the ids 1 and "1" are two
+        self._questions[key] = (id, question)
+        loop = asyncio.get_running_loop()
+        if self._done is None:
+            loop.call_soon(self._show_more)
+        elif self.exchange.caller.era == "legacy":
+            loop.call_soon(self._park)  # what else the server asks can be put to it later, too
+        else:
+            loop.call_later(GATHER_SECONDS, self._park)
+
+    def _show_more(self) -> None:
+        """A legacy client hears of further questions while it still thinks about earlier ones."""
+        if (
+            self._done is None
+            and self._questions.keys() - self._shown
+            and self.exchange.on_question is not None
+        ):
+            self.exchange.on_question()
+
+    def withdrew(self, id: Json) -> bool:
+        """The server no longer wants an answer to this question, if it was one of this call's."""
+        for key, (asked, _) in self._questions.items():
+            if asked == id:
+                del self._questions[key]
+                self._take_back(key)
+                return True
+        return False
+
+    def _take_back(self, key: str) -> None:
+        if self._done is None:  # the client was asked: a legacy one is told, and its request goes on
+            params = encode({"requestId": key})
+            self.exchange.emit(Notification("notifications/cancelled", params))
+
+    # -- ends
+
+    def cancel(self, reason: str) -> None:
+        """The client gave up, or nobody came back."""
+        self.link.cancel(self.id, reason, self.principal)
+        self._parking.forget(self)
+        self._let_questions_go()
+        self._end(CANCELLED)
+
+    def _time_out(self) -> None:
+        self.link.cancel(self.id, "timed out", self.principal)
+        self._end(self._failure(f"did not answer within {self._timeout:g} s"))
+
+    def _park(self) -> None:
+        if self._done is None or not self._questions:
+            return
+        state = self._parking.park(self)
+        if state is None:
+            self.link.cancel(self.id, "too many calls wait for this client", self.principal)
+            self._end(self._failure("asks for input, but too many calls already wait for this client"))
+            return
+        self._pause()
+        self._shown = set(self._questions)
+        done, self._done = self._done, None
+        done(InputRequired({key: question for key, (_, question) in self._questions.items()}, state))
+
+    def _pause(self) -> None:
+        self.seconds += time.monotonic() - self._asked_at
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _end(self, outcome: Outcome) -> None:
+        if self._done is None:
+            if self._answered is None and self._on_end is not None:
+                self._answered = outcome  # the server went on without waiting: kept for the retry
+                self._on_end(self, outcome)
+                questions, self._questions = self._questions, {}
+                for key, (id, question) in questions.items():
+                    self._take_back(key)
+                    self._orphaned(id, question)  # it may have been another call's all along
+            return
+        self._pause()
+        done, self._done = self._done, None
+        self._let_questions_go()
+        if self._answered is None:
+            self._answered = outcome
+            self._on_end(self, outcome)
+        done(outcome)
+
+    def _let_questions_go(self) -> None:
+        """The call ends before its client was asked: the questions were another call's, or nobody's."""
+        questions, self._questions = self._questions, {}
+        for id, question in questions.values():
+            self._orphaned(id, question)
+
+    def _failure(self, problem: str) -> Failure:
+        return Failure.of(
+            INTERNAL_ERROR, f'Server "{self._server}" {_verb(problem)}', {"server": self._server}
+        )
+
+
+def _level(params: Members) -> str:
+    return text(params.get("level")) or "info"
+
+
+def _verb(problem: str) -> str:
+    return problem if problem.startswith(("did not", "answered", "asks")) else f"failed: {problem}"
