@@ -244,3 +244,24 @@ async def test_a_session_that_ends_while_its_link_opens(tmp_path: Path) -> None:
         slow.set()
         await asyncio.sleep(0.1)
         assert len(server.open_connections()) == before
+
+
+async def test_a_link_never_becomes_that_of_a_session_that_is_gone(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[ECHO])
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        first, second = it.http(capabilities={"roots": {}}), it.http(capabilities={"roots": {}})
+        for client in (first, second):
+            await client.initialize()
+            await client.legacy_result("tools/call", {"name": "echo"})
+        connection = server.connections[-1]
+        (gone, _) = it.gateway._sessions
+        it.gateway._sessions.end(gone)
+        await asyncio.sleep(0.05)
+        stream, _ = second.stream()
+        answered = connection.ask("roots/list")
+        second.answer(await stream.until_sent("roots/list"), {"roots": []})
+        assert (await answered)["result"] == {"roots": []}
+        await second.legacy_result("tools/call", {"name": "echo"})
+        assert connection.open
+        assert server.connections[-1] is connection
