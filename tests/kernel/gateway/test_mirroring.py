@@ -174,3 +174,17 @@ async def test_fields_are_known_before_the_server_is_listed_anew(tmp_path: Path)
     async with world(tmp_path, one=slow) as it:
         await post(it.http(), {"region": "a"}, mcp_param_region="a").done()
         assert sent(slow) == {"Mcp-Param-Region": "a"}
+
+
+async def test_a_tool_that_is_left_out_cannot_be_called(tmp_path: Path) -> None:
+    server = FakeServer("legacy", "modern", tools=[tool("t"), tool("odd", type="number")])
+    server.duplex = False
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        legacy, modern = it.http(), it.http()
+        await legacy.initialize()
+        assert len((await legacy.legacy_result("tools/list"))["tools"]) == 2
+        assert len((await modern.modern_result("tools/list"))["tools"]) == 1
+        await legacy.legacy_result("tools/call", {"name": "odd"})
+        answer = await modern.modern("tools/call", {"name": "odd"}).done()
+        assert answer["error"]["code"] == -32602

@@ -14,7 +14,7 @@ from only1mcp_kernel.gateway.servers.parking import Parking
 from only1mcp_kernel.gateway.servers.pinning import Pins
 from only1mcp_kernel.gateway.servers.questions import calls_in_flight, decline
 from only1mcp_kernel.protocol.errors import STALE
-from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
+from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR, INVALID_PARAMS
 from only1mcp_kernel.protocol.tasks import NAMING
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_sdk import Balancer, Done, Exchange, Failure, Handler, Json, Only1McpError, Outcome, Question
@@ -121,6 +121,10 @@ class Attempts:
         self._call(endpoint, link, exchange, done)
 
     def _call(self, endpoint: Endpoint, link: Link, exchange: Exchange, done: Done) -> None:
+        repeats = link.era == "modern" and not link.duplex and exchange.method == "tools/call"
+        if repeats and exchange.target in self._server.listings.left_out:
+            done(Failure.of(INVALID_PARAMS, f"Unknown tool: {exchange.name}"))
+            return
         endpoint.in_flight += 1
         link.used = asyncio.get_running_loop().time()
         link.users.add(exchange.caller.principal.id)
@@ -148,9 +152,8 @@ class Attempts:
         if exchange.method == "tasks/result" and timeout:  # which waits until the task is done
             timeout = max(timeout, self._server.tasks.seconds_left(exchange))
         reread = self._server.tasks.reader(endpoint, link, exchange)
-        mirror = None
-        if link.era == "modern" and not link.duplex and exchange.method == "tools/call":
-            mirror = Mirror(self._server.listings, exchange.target, exchange.param_headers)
+        listings = self._server.listings
+        mirror = Mirror(listings, exchange.target, exchange.param_headers) if repeats else None
         call = Call(
             self._server.name, exchange, link, self._parking, timeout, ended, orphaned, reread, mirror
         )

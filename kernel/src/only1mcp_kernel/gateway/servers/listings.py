@@ -48,6 +48,8 @@ class Listings:
         self.annotated = False
         """Whether there is any such tool, in whichever era."""
         self._plan()
+        self.left_out: set[str] = set()
+        """The tools that modern clients are not shown over HTTP, because their annotations break the rules."""
         self._complaints: set[str] = set()
         self.answered = asyncio.Event()
         """Set once the server has been listed for the first time, or could not be."""
@@ -157,6 +159,8 @@ class Listings:
         if link.era == "modern" and not link.duplex:
             tools = catalogue.entries.get("tool", [])
             catalogue.entries["tool"] = [tool for tool in tools if self._well_annotated(tool)]
+            listed = set(catalogue.identifiers("tool"))
+            self.left_out = {text(tool.get("name")) or "" for tool in tools} - listed
         return catalogue
 
     def _well_annotated(self, tool: Members) -> bool:
