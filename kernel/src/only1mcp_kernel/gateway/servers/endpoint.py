@@ -294,7 +294,8 @@ class Endpoint:
         for key, links in list(self._links.items()):
             for link in list(links):
                 link.members.discard(owner)
-                if link.opener == owner:  # what the server asks from now on is another's to answer, or nobody's
+                if link.opener == owner:
+                    # What the server asks from now on is another's to answer, or nobody's.
                     link.opener = min(link.members, default=None)
                 if link.owner == owner or owner in key:
                     await self._leave(link, shareable=owner not in key)
