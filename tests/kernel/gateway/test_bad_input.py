@@ -222,3 +222,24 @@ async def test_one_principals_parked_calls_take_no_room_of_anothers(
         assert "too many calls" in last["error"]["message"]
         _, retry = await ask(bob)
         assert "content" in await bob.modern_result("tools/call", retry)
+
+
+async def test_a_retry_may_be_written_otherwise_but_must_say_the_same(tmp_path: Path) -> None:
+    server = asking()
+    server.lists["prompts"] = [{"name": "p"}]
+    server.methods["prompts/get"] = server.methods["tools/call"]
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        client = it.http(capabilities=SDK_CAPS)
+        params: Json = {"name": "echo", "arguments": {"a": 1, "b": [1.5, {"c": None}]}}
+        asked = await client.modern_result("tools/call", params)
+        answers = {key: dict[str, str]() for key in asked["inputRequests"]}
+        retry = {"inputResponses": answers, "requestState": asked["requestState"], "name": "echo"}
+        other_order = {**retry, "arguments": {"b": [1.5, {"c": None}], "a": 1}}
+        assert "content" in await client.modern_result("tools/call", other_order)
+        for extra in ({"extra": 1}, {"arguments": {"x": "y"}}):
+            asked = await client.modern_result("prompts/get", {"name": "p"})
+            answers = {key: dict[str, str]() for key in asked["inputRequests"]}
+            retry = {"name": "p", "inputResponses": answers, "requestState": asked["requestState"]}
+            await must_be_stale(client, {**retry, **extra}, "prompts/get")
+            assert "content" in await client.modern_result("prompts/get", retry)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import secrets
 from typing import TYPE_CHECKING
 
 from only1mcp_kernel.wire.seal import PREFIX, BadSeal, KeyRing
-from only1mcp_sdk import Done, Exchange, InputRequired, Members, Outcome
+from only1mcp_sdk import Done, Exchange, InputRequired, Json, Members, Outcome
 from only1mcp_sdk.members import encode
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 PARK_SECONDS = 600.0
 PARKED_PER_PRINCIPAL = 256
 _PURPOSE = "call"
+_OF_ONE_ROUND = frozenset({"_meta", "inputResponses", "requestState"})
 
 
 class Parking:
@@ -100,7 +102,12 @@ class Parking:
 
 
 def _digest(exchange: Exchange, params: Members | None) -> str:
-    arguments = (params or {}).get("arguments", b"")
-    return hashlib.sha256(
-        encode([exchange.caller.profile, exchange.method, exchange.name]) + arguments
-    ).hexdigest()
+    """Of all that a retry repeats, however the client writes it the second time."""
+    repeated = {name: _plainly(value) for name, value in (params or {}).items() if name not in _OF_ONE_ROUND}
+    said = [exchange.caller.profile, exchange.method, exchange.name, sorted(repeated.items())]
+    return hashlib.sha256(encode(said)).hexdigest()
+
+
+def _plainly(raw: Json) -> str:
+    """JSON without what does not matter in it: white space, and the order of members."""
+    return json.dumps(json.loads(raw, parse_int=str, parse_float=str), sort_keys=True)
