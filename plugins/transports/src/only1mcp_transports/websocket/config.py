@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from typing import ClassVar
 
-from only1mcp_sdk import PluginConfig
-from only1mcp_transports.http.fields import check_headers, check_url
+from pydantic import Field
 
-_OURS = frozenset(
-    {
-        "connection",
-        "content-length",
-        "sec-websocket-extensions",
-        "sec-websocket-key",
-        "sec-websocket-protocol",
-        "sec-websocket-version",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
+from only1mcp_transports.http.remote import RemoteConfig
 
 
-class ConnectorConfig(PluginConfig):
+class ConnectorConfig(RemoteConfig):
     """A server that is reached by WebSocket."""
+
+    SCHEMES: ClassVar[tuple[str, ...]] = ("ws", "wss")
+    OURS: ClassVar[frozenset[str]] = frozenset(
+        {
+            "connection",
+            "content-length",
+            "sec-websocket-extensions",
+            "sec-websocket-key",
+            "sec-websocket-protocol",
+            "sec-websocket-version",
+            "transfer-encoding",
+            "upgrade",
+        }
+    )
 
     url: str = Field(description="Its MCP endpoint: a ws:// or wss:// URL.")
     headers: dict[str, str] = Field(
         default={},
         description="Header fields to send when the connection is opened, an Authorization for example.",
-    )
-    open_timeout: float = Field(
-        default=10.0,
-        gt=0,
-        allow_inf_nan=False,
-        description="Seconds a TCP connection to it may take to open, name look-up and TLS included.",
     )
     keepalive: float = Field(
         default=30.0,
@@ -42,17 +38,3 @@ class ConnectorConfig(PluginConfig):
         description="Seconds of silence after which it is pinged; it counts as gone when it says nothing for half of"
         " that again.",
     )
-    max_message_bytes: int = Field(
-        default=64 << 20, gt=0, description="The longest message taken from it, in bytes."
-    )
-
-    @field_validator("url")
-    @classmethod
-    def _reachable(cls, url: str) -> str:
-        return check_url(url, "ws", "wss")
-
-    @field_validator("headers")
-    @classmethod
-    def _sendable(cls, headers: dict[str, str]) -> dict[str, str]:
-        check_headers(headers, _OURS)
-        return headers
