@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from only1mcp_kernel.gateway.servers.call import CANCELLED, Call
+from only1mcp_kernel.gateway.servers.deadlines import Deadlines
 from only1mcp_kernel.gateway.servers.endpoint import Endpoint
 from only1mcp_kernel.gateway.servers.link import Link
 from only1mcp_kernel.gateway.servers.loglevels import LogLevels
@@ -42,7 +43,7 @@ class Attempts:
         self._pins = pins
         self._levels = levels
         self._tasks = tasks
-        self._call_timeout = call_timeout
+        self._deadlines = Deadlines(call_timeout) if call_timeout else None
 
     def serve_with(self, attempt: Handler) -> Handler:
         """The handler of logical calls: it rejoins the call a retry comes back to, else picks an endpoint and has
@@ -148,14 +149,14 @@ class Attempts:
             else:
                 decline(link, id, question)
 
-        timeout = self._call_timeout
-        if exchange.method == "tasks/result" and timeout:  # which waits until the task is done
-            timeout = max(timeout, self._server.tasks.seconds_left(exchange))
+        deadlines = self._deadlines
+        if exchange.method == "tasks/result" and deadlines is not None:  # which waits until the task is done
+            deadlines = Deadlines(max(deadlines.seconds, self._server.tasks.seconds_left(exchange)))
         reread = self._server.tasks.reader(endpoint, link, exchange)
         listings = self._server.listings
         mirror = Mirror(listings, exchange.target, exchange.param_headers) if repeats else None
         call = Call(
-            self._server.name, exchange, link, self._parking, timeout, ended, orphaned, reread, mirror
+            self._server.name, exchange, link, self._parking, deadlines, ended, orphaned, reread, mirror
         )
         call.start(done)
 

@@ -14,6 +14,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Raw, Struct
 
+from only1mcp_kernel.gateway.servers.deadlines import Deadlines
 from only1mcp_kernel.gateway.servers.link import Link
 from only1mcp_kernel.gateway.servers.mirroring import Mirror
 from only1mcp_kernel.gateway.servers.parking import Parking
@@ -76,6 +77,7 @@ class Call:
     __slots__ = (
         "_answered",
         "_asked_at",
+        "_deadlines",
         "_done",
         "_mirror",
         "_on_end",
@@ -85,8 +87,6 @@ class Call:
         "_reread",
         "_server",
         "_shown",
-        "_timeout",
-        "_timer",
         "exchange",
         "id",
         "link",
@@ -99,7 +99,7 @@ class Call:
         exchange: Exchange,
         link: Link,
         parking: Parking,
-        timeout: float,
+        deadlines: Deadlines | None,
         on_end: Callable[[Call, Outcome], None],
         orphaned: Callable[[Json, Question], None],
         reread: Reread | None = None,
@@ -113,7 +113,7 @@ class Call:
         self.id = link.next_id()
         """What the server knows it by, and the token of its progress."""
         self._parking = parking
-        self._timeout = timeout
+        self._deadlines = deadlines
         self._on_end = on_end
         self._orphaned = orphaned
         self._reread = reread
@@ -123,7 +123,6 @@ class Call:
         self._shown: set[str] = set()
         """Those of them that the client has been given."""
         self._answered: Outcome | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._asked_at = 0.0
 
     def start(self, done: Done) -> None:
@@ -200,18 +199,17 @@ class Call:
         self._done = done
         exchange.on_cancel = self.cancel
         self._asked_at = time.monotonic()
-        self._set_timer()
+        self._set_deadline()
 
-    def _set_timer(self) -> None:
-        if self._timeout:
-            self.exchange.deadline = time.monotonic() + self._timeout
-            self._timer = asyncio.get_running_loop().call_later(self._timeout, self._time_out)
+    def _set_deadline(self) -> None:
+        if self._deadlines is not None:
+            self.exchange.deadline = time.monotonic() + self._deadlines.seconds
+            self._deadlines.add(self._time_out)
 
     def prolong(self) -> None:
         """The client works for the server meanwhile, and not on a question of this call: the time begins anew."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._set_timer()
+        if self._done is not None:
+            self._set_deadline()
 
     # -- from the link
 
@@ -337,7 +335,8 @@ class Call:
 
     def _time_out(self) -> None:
         self.link.cancel(self.id, "timed out", self.principal)
-        self._end(self._failure(f"did not answer within {self._timeout:g} s"))
+        seconds = self._deadlines.seconds if self._deadlines is not None else 0
+        self._end(self._failure(f"did not answer within {seconds:g} s"))
 
     def _park(self) -> None:
         if self._done is None or not self._questions:
@@ -354,9 +353,8 @@ class Call:
 
     def _pause(self) -> None:
         self.seconds += time.monotonic() - self._asked_at
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._deadlines is not None:
+            self._deadlines.discard(self._time_out)
 
     def _end(self, outcome: Outcome) -> None:
         if self._done is None:
