@@ -37,7 +37,7 @@ contracts: $(READY) ## who may import whom
 	$(BIN)/lint-imports
 
 scenarios: $(READY) scenarios-tools ## real MCP servers and clients, end to end
-	$(BIN)/python -m pytest tests/scenarios
+	$(BIN)/python -m pytest tests/scenarios -n 2 --dist loadfile
 
 scenarios-tools: $(READY) ## the servers and clients that the scenarios use, into .cache
 	@tests/scenarios/setup.sh $(BIN)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -17,6 +19,9 @@ from tests.scenarios import processes
 from tests.scenarios.tools import ONLY1MCP, TINY, machine
 
 MARK = "ONLY1MCP_SCENARIO"
+_LOWEST_PORT = 20_000
+_PORTS_OF_A_WORKER = 3_000
+_port_numbers = itertools.count(os.getpid())
 
 
 class Gateway:
@@ -154,7 +159,14 @@ def tiny(name: str, *options: str) -> dict[str, Any]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """A port nobody listens at. Not from those that the system gives to connections, and none that another worker of
+    this run may choose, since it is taken only some time after."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    while True:
+        port = _LOWEST_PORT + worker * _PORTS_OF_A_WORKER + next(_port_numbers) % _PORTS_OF_A_WORKER
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
         return port
