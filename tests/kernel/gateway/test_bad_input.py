@@ -243,3 +243,13 @@ async def test_a_retry_may_be_written_otherwise_but_must_say_the_same(tmp_path: 
             retry = {"name": "p", "inputResponses": answers, "requestState": asked["requestState"]}
             await must_be_stale(client, {**retry, **extra}, "prompts/get")
             assert "content" in await client.modern_result("prompts/get", retry)
+
+
+async def test_a_stale_state_is_a_bad_request_whatever_else_its_server_shares(tmp_path: Path) -> None:
+    servers = {name: FakeServer("modern", tools=[{"name": name}]) for name in ("first", "second")}
+    for server in servers.values():
+        server.lists["resources"] = [{"uri": "file:///both", "name": "both"}]
+    async with world(tmp_path, **servers) as it:
+        await it.gateway.settled(2)
+        for name in servers:
+            await must_be_stale(it.http(), {"name": name, "requestState": "o1-" + "A" * 80})

@@ -100,10 +100,11 @@ async def test_cancelling_a_request_cancels_its_question_on_its_own_stream(tmp_p
         await until(lambda: server.connections[-1].cancelled)
 
 
+@pytest.mark.parametrize("about", ["this", "task"])
 @pytest.mark.parametrize("within", [True, False])
-async def test_a_server_hears_how_far_the_client_is(tmp_path: Path, within: bool) -> None:
+async def test_a_server_hears_how_far_the_client_is(tmp_path: Path, within: bool, about: str) -> None:
     server = FakeServer("legacy", tools=[{"name": "t"}])
-    asked = {**ASK, "_meta": {"progressToken": "mine", "k": 1}}
+    asked = {**ASK, about: {}, "_meta": {"progressToken": "mine", "k": 1}}
 
     async def ask() -> Json:
         await server.open_connections()[-1].ask("elicitation/create", asked)
@@ -132,3 +133,17 @@ async def test_a_server_hears_how_far_the_client_is(tmp_path: Path, within: bool
         client.post({"jsonrpc": "2.0", "method": "notifications/progress", "params": progress})
         await asyncio.sleep(0.05)
         assert len(server.calls("notifications/progress")) == 1
+
+
+async def test_withdrawn_questions_about_roots_leave_nothing_behind(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[{"name": "t"}])
+    async with world(tmp_path, one=server) as it:
+        _, stream = await a_session(it)
+        for number in (1, 2, 3):
+            server.connections[-1].ask("roots/list")
+            await stream.until_sent("roots/list", number)
+            server.connections[-1].tell("notifications/cancelled", {"requestId": f"q{number}"})
+            await stream.until_sent("notifications/cancelled", number)
+        links = it.gateway._generation.servers["one"].links  # type: ignore[union-attr]
+        assert links
+        assert not any(link._roots_questions for link in links)

@@ -154,7 +154,7 @@ def status_of(failure: Failure) -> int:
     """The HTTP status of an error answer."""
     if failure.code == METHOD_NOT_FOUND:
         return 404
-    if failure.code in (HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION) or failure is STALE:
+    if failure.code in (HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION) or failure == STALE:
         return 400
     return 200
 

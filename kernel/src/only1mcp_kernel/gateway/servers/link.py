@@ -297,6 +297,7 @@ class Link:
         if message.method == "notifications/cancelled":
             if "requestId" in params:
                 self.fixes.pop(params["requestId"], None)
+                self._roots_questions.discard(params["requestId"])
                 self._host.link_withdrew(self, params["requestId"])
             return
         if message.method == "notifications/progress":

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
 from msgspec import Struct
 
 from only1mcp_kernel.gateway.servers.link import Link
@@ -78,7 +79,7 @@ class ClientTasks:
                 result = _put_right(result, lambda raw: tasks.answered(question.method, raw, show))
             link.reply(id, result=result, error=error)
 
-        own = Question(question.method, join({**params, "taskId": quoted(task.own)}))
+        own = msgspec.structs.replace(question, params=join({**params, "taskId": quoted(task.own)}))
         withdraw = self._asker.ask(task.session, own, answered)
         if withdraw is None:
             link.reply(id, error=STALE.raw)

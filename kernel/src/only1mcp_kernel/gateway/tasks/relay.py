@@ -197,7 +197,7 @@ class TaskRelay:
         except ValueError:
             return question
         link.fixes[id] = lambda raw: self._own_answer(link, session, wants_task, raw)
-        return Question(question.method, params)
+        return msgspec.structs.replace(question, params=params)
 
     def _being_made(self, link: Link, call: Call | None, own: str | None) -> Task | None:
         """A server may ask before it has said that it made a task of the call."""
