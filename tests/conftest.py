@@ -1,4 +1,4 @@
-"""How property tests run: the same cases every time, and more of them when asked to.
+"""What holds for all tests. Property tests try the same cases every time, and more of them when asked to.
 
 `HYPOTHESIS_PROFILE=thorough` tries twenty times as many, other ones on each run.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -23,3 +24,7 @@ settings.register_profile(
     suppress_health_check=_SLOW_IS_FINE,
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell ignores it in what it runs in the background, and so would every process that a test starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
