@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from only1mcp_sdk import Source
 from tests.kernel.gateway.servers import Json
 from tests.property.gossip import TAG
 
@@ -44,6 +45,9 @@ class Ear:
         self.last_event = event or self.last_event
         if message:
             self.window.hears(message, again=self.again)
+
+    def pour(self, source: Source, headers: Mapping[str, str] = {}) -> None:
+        """Everything whole, please."""
 
     def finish(self, message: bytes = b"", status: int = 200, headers: Mapping[str, str] = {}) -> None:
         if self.deaf or self.finished:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from hypothesis.stateful import RuleBasedStateMachine
 
-from only1mcp_sdk import Arrival, Inbox
+from only1mcp_sdk import Arrival, Inbox, Source
 from tests.kernel.gateway.servers import FakeConnection, FakeServer, Json
 from tests.kernel.gateway.world import World, started
 from tests.property.clock import FastLoop
@@ -102,6 +102,9 @@ class Ear:
         assert not self.finished
         if message:
             self._hear(message)
+
+    def pour(self, source: Source, headers: Any = None) -> None:
+        """Everything whole, please."""
 
     def finish(self, message: bytes = b"", status: int = 200, headers: Any = None) -> None:
         self.finished += 1

@@ -14,7 +14,7 @@ from only1mcp_kernel.config.model import Component
 from only1mcp_kernel.offers import Offers
 from only1mcp_kernel.shared import Pool
 from only1mcp_kernel.tasks import Tasks
-from only1mcp_sdk import Clock, Only1McpError, OpenFailed
+from only1mcp_sdk import Budget, Clock, Only1McpError, OpenFailed
 
 T = TypeVar("T")
 
@@ -38,6 +38,7 @@ class ComponentContext:
         base_dir: Path,
         state_dir: Path,
         pool: Pool,
+        buffers: Budget,
         stack: AsyncExitStack,
         log: logging.Logger,
     ) -> None:
@@ -47,6 +48,7 @@ class ComponentContext:
         self.clock: Clock = SystemClock()
         self.base_dir = base_dir
         self.state_dir = state_dir
+        self.buffers = buffers
         self._pool = pool
         self._stack = stack
 
@@ -60,11 +62,12 @@ class ComponentContext:
 class Workshop:
     """Opens components of the installed offers."""
 
-    def __init__(self, offers: Offers, base_dir: Path, state_dir: Path, pool: Pool) -> None:
+    def __init__(self, offers: Offers, base_dir: Path, state_dir: Path, pool: Pool, buffers: Budget) -> None:
         self._offers = offers
         self._base_dir = base_dir
         self._state_dir = state_dir
         self.pool = pool
+        self.buffers = buffers
 
     @asynccontextmanager
     async def open(self, component: Component) -> AsyncIterator[Any]:
@@ -75,7 +78,7 @@ class Workshop:
         # Closed in this order: the component, what it spawned, what it shared.
         async with AsyncExitStack() as shared, AsyncExitStack() as stack:
             context = ComponentContext(
-                component.place, self._base_dir, self._state_dir, self.pool, shared, log
+                component.place, self._base_dir, self._state_dir, self.pool, self.buffers, shared, log
             )
             stack.push_async_callback(context.tasks.close)
             try:

@@ -13,6 +13,7 @@ from only1mcp_sdk.errors import (
     OpenFailed,
     SecretMissing,
 )
+from only1mcp_sdk.flow import LARGE, Budget, Pipe, Source
 from only1mcp_sdk.kinds import (
     Answer,
     Authenticator,
@@ -58,11 +59,13 @@ from only1mcp_sdk.offer import API_VERSION, Offer, PluginConfig, hookimpl, offer
 __all__ = [
     "ANONYMOUS",
     "API_VERSION",
+    "LARGE",
     "AccessDenied",
     "Answer",
     "Arrival",
     "Authenticator",
     "Balancer",
+    "Budget",
     "Caller",
     "Candidate",
     "Capabilities",
@@ -94,6 +97,7 @@ __all__ = [
     "Only1McpError",
     "OpenFailed",
     "Outcome",
+    "Pipe",
     "Place",
     "PluginConfig",
     "Posting",
@@ -102,6 +106,7 @@ __all__ = [
     "Result",
     "Secret",
     "SecretMissing",
+    "Source",
     "Transform",
     "hookimpl",
     "offer",

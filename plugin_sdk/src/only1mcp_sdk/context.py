@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from only1mcp_sdk.flow import Budget
+
 T = TypeVar("T")
 
 
@@ -43,6 +45,10 @@ class Context(Protocol):
     @property
     def state_dir(self) -> Path:
         """A private directory (mode 0700) that survives restarts of this gateway."""
+
+    @property
+    def buffers(self) -> Budget:
+        """What the whole gateway may hold of large messages; take from it whatever is collected beyond `LARGE`."""
 
     async def shared(self, key: Hashable, open: Callable[[], AbstractAsyncContextManager[T]]) -> T:
         """Return the resource of this key, opening it when nobody holds it.

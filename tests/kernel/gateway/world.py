@@ -22,6 +22,7 @@ from only1mcp_sdk import (
     PluginConfig,
     Posting,
     Principal,
+    Source,
     Transform,
     offer,
 )
@@ -119,7 +120,7 @@ class World:
             disabled=(),
             profiles=profiles,
             filters=tuple(self._component("filter", each) for each in self.filters),
-            limits=Limits(message_bytes=4 << 20),
+            limits=Limits(message_bytes=4 << 20, buffer_bytes=64 << 20),
             startup_wait=self.options.get("startup_wait", 0.3),
             drain=self.options.get("drain", 0.2),
             log_level="info",
@@ -205,6 +206,9 @@ class Recorder:
         if message:
             self.sent.append(json.loads(message))
         self.changed.set()
+
+    def pour(self, source: Source, headers: Mapping[str, str] = {}) -> None:
+        """Everything whole, please."""
 
     def finish(self, message: bytes = b"", status: int = 200, headers: Mapping[str, str] = {}) -> None:
         if not self.finished.is_set():

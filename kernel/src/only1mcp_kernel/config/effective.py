@@ -28,7 +28,10 @@ def effective(config: Config, root: Node, vault: Vault) -> dict[str, Any]:
             for name, profile in config.profiles.items()
         },
         "filters": [_component(each) for each in config.filters],
-        "limits": {"message_bytes": config.limits.message_bytes},
+        "limits": {
+            "message_bytes": config.limits.message_bytes,
+            "buffer_bytes": config.limits.buffer_bytes,
+        },
         "startup_wait": config.startup_wait,
         "drain": config.drain,
         "log": {"level": config.log_level},

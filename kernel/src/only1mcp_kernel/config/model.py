@@ -82,6 +82,7 @@ class ProfileConfig:
 @dataclass(frozen=True)
 class Limits:
     message_bytes: int
+    buffer_bytes: int
 
 
 @dataclass(frozen=True)

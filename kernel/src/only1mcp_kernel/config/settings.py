@@ -72,6 +72,10 @@ class LimitSettings(Settings):
         4 * 2**20,
         description="The largest message taken from a client: bytes, or a size such as `4MiB`.",
     )
+    buffer_bytes: Size = Field(
+        256 * 2**20,
+        description="What may be held at a time of all messages of more than 64 KiB, in either direction.",
+    )
 
 
 class LogSettings(Settings):

@@ -70,5 +70,6 @@ async def read_config(path: Path, state: Path, offers: Offers) -> Config:
     from only1mcp_kernel.component import Workshop
     from only1mcp_kernel.config.load import load_config
     from only1mcp_kernel.shared import Pool
+    from only1mcp_sdk import Budget
 
-    return await load_config(path, offers, Workshop(offers, path.parent, state, Pool()).open)
+    return await load_config(path, offers, Workshop(offers, path.parent, state, Pool(), Budget(0)).open)

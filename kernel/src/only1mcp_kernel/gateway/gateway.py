@@ -34,6 +34,7 @@ from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_kernel.wire.seal import KeyRing
 from only1mcp_sdk import (
     Authenticator,
+    Budget,
     Caller,
     Done,
     Exchange,
@@ -62,7 +63,8 @@ class Gateway:
         self._parking = Parking(self._keys)
         self._sessions = Sessions(self._keys, self._session_ended)
         self._clients = Clients(self._sessions, self._routers, self._tasks)
-        workshop = Workshop(offers, base_dir, state_dir, Pool())
+        self._buffers = Budget(0)
+        workshop = Workshop(offers, base_dir, state_dir, Pool(), self._buffers)
         self._task_ids = TaskIds(self._keys)
         self._pages = Pages(self._keys)
         self._around = Surroundings(
@@ -90,6 +92,7 @@ class Gateway:
         `insecure` permits listeners that other machines can reach without any authenticator.
         """
         self._insecure = insecure
+        self._buffers.limit = config.limits.buffer_bytes
         self._generation = await open_generation(config, self._around, insecure)
         self._number = 1
         self._tasks.spawn(self._sweep(), "sweep")
@@ -106,6 +109,7 @@ class Gateway:
                 raise Only1McpError("the gateway was stopped while it reloaded")
             self._generation = new
             self._number += 1
+            self._buffers.limit = config.limits.buffer_bytes
             for name, server in new.servers.items():
                 before = old.servers.get(name)
                 if before is not None and before is not server:

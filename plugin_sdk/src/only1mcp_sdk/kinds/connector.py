@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from only1mcp_sdk.flow import Pipe, Source
+
 
 class Inbox(Protocol):
     """Where a connection delivers what arrives. The kernel implements it; no method raises."""
@@ -16,6 +18,11 @@ class Inbox(Protocol):
     def received(self, message: bytes, stream: int | None) -> None:
         """One JSON-RPC message. `stream` is the number given to `send` for the message whose reply stream it came
         on; None when it came on a channel shared by all (a pipe, a GET stream)."""
+
+    def arriving(self, start: bytes, source: Source, stream: int) -> Pipe | None:
+        """A message beyond `LARGE` on that reply stream, as soon as its beginning is there. Where this returns a pipe,
+        `start` has been taken and what follows goes into the pipe, which is told of the end; a client slower than
+        the server holds up `source`. None: collect it whole, within `Context.buffers`, and let it be `received`."""
 
     def paused(self, stream: int) -> None:
         """The server closed the reply stream of that message and wants to be polled for the rest (specification

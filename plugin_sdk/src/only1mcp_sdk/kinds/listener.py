@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from only1mcp_sdk.flow import Pipe, Source
 from only1mcp_sdk.messages import Arrival
 
 
@@ -27,6 +28,11 @@ class Answer(Protocol):
     def finish(self, message: bytes = b"", status: int = 200, headers: Mapping[str, str] = {}) -> None:
         """The last message and the end. As a JSON body with this status where nothing was sent before, else as the
         last event. Without a message: just the end (of a stream), or an empty body."""
+
+    def pour(self, source: Source, headers: Mapping[str, str] = {}) -> Pipe | None:
+        """The last message, in pieces: a JSON body with status 200. A client that reads slowly pauses `source`. When
+        the pipe fails, the connection is aborted: nothing else tells a client that something is missing. None where
+        only whole messages can be sent, as on an event stream: collect it and `finish`."""
 
 
 class Posting(Protocol):

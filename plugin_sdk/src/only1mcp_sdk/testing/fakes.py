@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from only1mcp_sdk.flow import Pipe, Source
 from only1mcp_sdk.kinds import Answer, Channel
 from only1mcp_sdk.messages import (
     ANONYMOUS,
@@ -110,6 +111,9 @@ class RecordingInbox:
         self.messages.append((message, stream))
         self._arrived.set()
 
+    def arriving(self, start: bytes, source: Source, stream: int) -> Pipe | None:
+        """Everything whole, please."""
+
     def paused(self, stream: int) -> None:
         self.pauses.append(stream)
         self._arrived.set()
@@ -148,6 +152,9 @@ class RecordingAnswer:
         if not self.done.is_set():
             self.message, self.status, self.headers = message, status, headers
             self.done.set()
+
+    def pour(self, source: Source, headers: Mapping[str, str] = {}) -> Pipe | None:
+        """Everything whole, please."""
 
 
 class RecordingChannel:

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from only1mcp_sdk.context import Clock
+from only1mcp_sdk.flow import Budget
 from only1mcp_sdk.offer import Offer, PluginConfig
 
 T = TypeVar("T")
@@ -44,6 +45,7 @@ class Harness:
         self.clock: Clock = clock or RealClock()
         self.failures: list[BaseException] = []
         self.pool = SharedPool()
+        self.buffers = Budget(1 << 30)
         self._directory = TemporaryDirectory(prefix="only1mcp-")
         top = Path(self._directory.name).resolve()
         self.base_dir = top / "config"
@@ -101,6 +103,7 @@ class LoneContext:
         self.clock = harness.clock
         self.base_dir = harness.base_dir
         self.state_dir = harness.state_dir
+        self.buffers = harness.buffers
         self._harness = harness
         self._shared = shared
         self._tasks: set[asyncio.Task[None]] = set()

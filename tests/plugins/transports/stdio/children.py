@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from only1mcp_sdk import Connector, offer
+from only1mcp_sdk import Connector, Source, offer
 from only1mcp_sdk.testing.harness import open_alone
 from only1mcp_transports.stdio.config import ConnectorConfig
 from only1mcp_transports.stdio.connector import open_connector
@@ -50,6 +50,9 @@ class Inbox:
     def received(self, message: bytes, stream: int | None) -> None:
         self.messages.append(message)
         self.changed.set()
+
+    def arriving(self, start: bytes, source: Source, stream: int) -> None:
+        raise AssertionError("a pipe has no streams")
 
     def paused(self, stream: int) -> None:
         """Not over a pipe."""

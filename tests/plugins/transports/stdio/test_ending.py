@@ -44,6 +44,7 @@ from tests.plugins.transports.stdio.children import STDIO
 
 class Inbox:
     def received(self, message, stream): print(message.decode(), flush=True)
+    def arriving(self, start, source, stream): pass
     def paused(self, stream): pass
     def ended(self, stream, problem): pass
     def closed(self, problem): print(json.dumps({"closed": problem}), flush=True)

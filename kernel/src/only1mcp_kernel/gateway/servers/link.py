@@ -20,7 +20,7 @@ from only1mcp_kernel.protocol.tasks import RELATED_BYTES, STATUS
 from only1mcp_kernel.protocol.upstream import Dialect, LegacyDialect
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadAnswer, BadMessage, Envelope
-from only1mcp_sdk import Capabilities, Connection, Connector, Era, Json, Members, Question
+from only1mcp_sdk import Capabilities, Connection, Connector, Era, Json, Members, Pipe, Question, Source
 from only1mcp_sdk.members import encode, join, split, text
 
 if TYPE_CHECKING:
@@ -233,6 +233,9 @@ class Link:
         waiting = self.waiting.pop(_number(bad.id), None) if isinstance(bad, BadAnswer) else None
         if waiting is not None:
             waiting.lost(f"answered with a message that is not JSON-RPC: {bad.message}")
+
+    def arriving(self, start: bytes, source: Source, stream: int) -> Pipe | None:
+        return None
 
     def paused(self, stream: int) -> None:
         waiting = self.waiting.get(stream)

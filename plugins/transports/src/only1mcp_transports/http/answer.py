@@ -7,7 +7,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping
 
-from only1mcp_sdk import Posting
+from only1mcp_sdk import Pipe, Posting, Source
 
 KEEP_ALIVE = b": keep-alive\n\n"
 RETRY = b"retry: 1000\n"
@@ -54,6 +54,9 @@ class PendingAnswer:
         self._waiter: asyncio.Future[None] | None = None
 
     # -- for the gate
+
+    def pour(self, source: Source, headers: Mapping[str, str] = {}) -> Pipe | None:
+        return None
 
     def send(self, message: bytes, event: str = "") -> None:
         if self._over or not (message or event):
