@@ -30,7 +30,87 @@ from tests.property.json_bytes import (
 CODES = {-32700, -32600, -32602}
 
 
+_spaces = st.sampled_from([b"", b"", b" ", b"\n", b"   ", b"       "])
+_names = st.sampled_from(
+    [
+        b'"jsonrpc"',
+        b'"id"',
+        b'"method"',
+        b'"params"',
+        b'"result"',
+        b'"error"',
+        b'"\\u0069d"',
+        b'"i d"',
+        b'"abcde"',
+    ]
+)
+_values = st.sampled_from(
+    [
+        b'"2.0"',
+        b"1",
+        b'"a b"',
+        b'"m"',
+        b'"     "',
+        b'"t\\/c"',
+        b"{}",
+        b'{"a": 1}',
+        b'{"a":[1, 2]}',
+        b"[]",
+        b"null",
+    ]
+)
+_member = st.tuples(_spaces, _names, _spaces, _values, _spaces).map(
+    lambda part: part[0] + part[1] + part[2] + b":" + part[2] + part[3] + part[4]
+)
+_usual = st.sampled_from(
+    [
+        [b'"jsonrpc":"2.0"', b'"id":1', b'"method":"m"', b'"params":{"a": 1}'],
+        [b'"jsonrpc":"2.0"', b'"id":1', b'"result":{"a":1}'],
+        [b'"result":{"a":1}', b'"jsonrpc":"2.0"', b'"id":"a b"'],
+    ]
+)
+alike = st.tuples(_usual, st.lists(_member, max_size=3), st.randoms(use_true_random=False)).map(
+    lambda drawn: b"{" + b",".join(_shuffled(drawn[0] + drawn[1], drawn[2])) + b"}"
+)
+"""Objects that are messages, or nearly."""
+
+
+def _shuffled(parts: list[bytes], random: Any) -> list[bytes]:
+    if random.random() < 0.5:
+        random.shuffle(parts)
+    return parts
+
+
 # -- properties
+
+
+@settings(max_examples=2000)
+@given(alike)
+@example(b'{"jsonrpc":"2.0","id":1,"abcde":1}')
+@example(b'{"jsonrpc":"2.0","id":1,   "result":{"a":1}}')
+@example(b'{"jsonrpc":"2.0","id":"       ","id":2,"result":{}}')
+def test_the_quick_way_to_read_takes_nothing_that_the_thorough_one_refuses(body: bytes) -> None:
+    quick = envelope._read_plain(body)
+    if quick is not None:
+        assert quick == envelope._read_any(body)
+
+
+@settings(max_examples=2000)
+@given(alike)
+@example(b'{"a":"      ","b":1,"b":1,"c":2}')
+@example(b"{ }")
+def test_a_member_that_is_there_twice_is_never_overlooked(body: bytes) -> None:
+    names: list[str] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        names[:] = [name for name, _ in pairs]
+
+    json.loads(body, object_pairs_hook=note)
+    if len(set(names)) != len(names):
+        with pytest.raises(DuplicateMember):
+            split(body)
+    else:
+        assert list(split(body)) == names
 
 
 @settings(max_examples=700)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from only1mcp_kernel.wire import surrogates
 from only1mcp_sdk import DuplicateMember, Json
@@ -19,6 +19,7 @@ PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 NO_ID = b"null"
 _ABSENT = b""
+_BEGINS_ID = frozenset({b'"', b"-", *(b"%d" % digit for digit in range(10))})
 
 MAX_DEPTH = 512
 MAX_BATCH = 100
@@ -53,15 +54,64 @@ class BadAnswer(BadMessage):
     """One that was meant as a response to the request of its id."""
 
 
+class _Plain(Struct, gc=False):
+    """What nearly every message looks like."""
+
+    jsonrpc: str = ""
+    id: Raw = Raw(_ABSENT)
+    method: str = ""
+    params: Raw = Raw(_ABSENT)
+    result: Raw = Raw(_ABSENT)
+    error: Raw = Raw(_ABSENT)
+
+
+_plain = msgspec.json.Decoder(_Plain).decode
+# The bytes of each form in compact JSON without what is in it. In what has more, something may be there twice.
+_REQUEST = len(b'{"jsonrpc":"2.0","id":,"method":"","params":}')
+_RESULT = len(b'{"jsonrpc":"2.0","id":,"result":}')
+_SPACE = b" \t\r\n"
+
+
 def read(body: bytes) -> Envelope | list[Envelope | BadMessage]:
     """Read a message or a batch. Raises `BadMessage`; one within a batch does not cost the others."""
     _check_text(body)
+    message = _read_plain(body)
+    if message is not None:
+        return message
     try:
         return _read_any(body)
     except BadMessage as bad:
         if bad.code != PARSE_ERROR or not surrogates.may_have(body):
             raise
     return _read_any(surrogates.well_formed(body))
+
+
+def _read_plain(body: bytes) -> Envelope | None:
+    """Read a request with params, or a result, if it has that form and nothing more. Any other message: None."""
+    try:
+        plain = _plain(body)
+    except msgspec.DecodeError:
+        return None
+    id, method = bytes(plain.id), plain.method
+    if plain.jsonrpc != "2.0" or id[:1] not in _BEGINS_ID:
+        return None
+    if method:
+        value = bytes(plain.params)
+        accounted = _REQUEST + len(id) + len(method) + len(value)
+        if value[:1] != b"{":
+            return None
+    else:
+        value = bytes(plain.result)
+        accounted = _RESULT + len(id) + len(value)
+        if not value:
+            return None
+    if accounted != len(body):
+        begin = len(body) - 1 - len(value)
+        if body[begin:-1] != value or b" " in id or " " in method:
+            return None
+        if len(body[:begin].translate(None, _SPACE)) + len(value) + 1 != accounted:
+            return None
+    return Envelope(id, method, value) if method else Envelope(id, "", _ABSENT, value)
 
 
 def _read_any(body: bytes) -> Envelope | list[Envelope | BadMessage]:
@@ -100,7 +150,7 @@ def _read_one(body: bytes) -> Envelope:
         raise BadMessage(PARSE_ERROR, f"Parse error: {error}") from None
     id = members.get("id", _ABSENT)
     answer = "method" not in members
-    if id and id[:1] not in b'"-0123456789' and not (id == b"null" and answer and "error" in members):
+    if id and id[:1] not in _BEGINS_ID and not (id == b"null" and answer and "error" in members):
         raise BadMessage(INVALID_REQUEST, "Invalid Request: id must be a string or a number")
     bad = BadAnswer if answer else BadMessage
     if members.get("jsonrpc") != b'"2.0"':
@@ -125,6 +175,8 @@ def _check_text(body: bytes) -> None:
             body.decode()
         except UnicodeDecodeError as error:
             raise BadMessage(PARSE_ERROR, f"Parse error: invalid UTF-8 at byte {error.start}") from None
+    if len(body) <= 2 * MAX_DEPTH:
+        return  # too short to nest deeper
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH and depth(body) > MAX_DEPTH:
         raise BadMessage(PARSE_ERROR, f"Parse error: nested deeper than {MAX_DEPTH}")
 
