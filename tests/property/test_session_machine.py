@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
+from only1mcp_kernel.gateway.clients.load import Load
 from only1mcp_kernel.gateway.clients.sessions import (
     HELD_MESSAGES,
     IDLE_SECONDS,
@@ -47,7 +48,9 @@ class SessionLife(LoopMachine):
         self.keys = KeyRing()
         self.ended: list[str] = []
         self.known: list[Known] = []
-        self.sessions = Sessions(self.keys, lambda session: self.ended.append(session.id))
+        self.sessions = Sessions(
+            self.keys, Load(100_000, 100_000), lambda session: self.ended.append(session.id)
+        )
 
     def pick(self, number: int) -> Known:
         return self.known[number % len(self.known)]
@@ -208,7 +211,7 @@ TestSessionLife.settings = settings(max_examples=100, stateful_step_count=40)
 
 async def test_a_session_that_ends_twice_ended_once() -> None:
     ended: list[str] = []
-    sessions = Sessions(KeyRing(), lambda session: ended.append(session.id))
+    sessions = Sessions(KeyRing(), Load(100_000, 100_000), lambda session: ended.append(session.id))
     session = sessions.start(Hello("2025-11-25", Capabilities(), b"{}"), Principal("a"), "default")
     assert session is not None
     await asyncio.sleep(0)

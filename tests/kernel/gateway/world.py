@@ -73,6 +73,7 @@ class World:
         self.transforms: dict[str, Transform] = {}
         self.authenticated = False
         self.options: Json = {}
+        self.limits: dict[str, int] = {}
         self.server_options: dict[str, Json] = {}
         self.profiles: dict[str, Json] = {"default": {}}
         self.fingerprints: dict[str, str] = {}
@@ -120,7 +121,7 @@ class World:
             disabled=(),
             profiles=profiles,
             filters=tuple(self._component("filter", each) for each in self.filters),
-            limits=Limits(message_bytes=4 << 20, buffer_bytes=64 << 20),
+            limits=Limits(**{"message_bytes": 4 << 20, "buffer_bytes": 64 << 20, **self.limits}),
             startup_wait=self.options.get("startup_wait", 0.3),
             drain=self.options.get("drain", 0.2),
             log_level="info",

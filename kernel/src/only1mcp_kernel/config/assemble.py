@@ -53,7 +53,7 @@ def _config(root: Node, path: FilePath, components: Components) -> Config | None
         disabled=disabled,
         profiles=profiles,
         filters=filters,
-        limits=Limits(settings.limits.message_bytes, settings.limits.buffer_bytes),
+        limits=Limits(**settings.limits.model_dump()),
         startup_wait=settings.startup_wait,
         drain=settings.drain,
         log_level=settings.log.level,

@@ -3,6 +3,7 @@ references in place of what they resolved to. For `config show` and for people; 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,10 +29,7 @@ def effective(config: Config, root: Node, vault: Vault) -> dict[str, Any]:
             for name, profile in config.profiles.items()
         },
         "filters": [_component(each) for each in config.filters],
-        "limits": {
-            "message_bytes": config.limits.message_bytes,
-            "buffer_bytes": config.limits.buffer_bytes,
-        },
+        "limits": dataclasses.asdict(config.limits),
         "startup_wait": config.startup_wait,
         "drain": config.drain,
         "log": {"level": config.log_level},

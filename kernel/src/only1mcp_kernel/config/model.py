@@ -83,6 +83,9 @@ class ProfileConfig:
 class Limits:
     message_bytes: int
     buffer_bytes: int
+    in_flight: int = 20_000
+    in_flight_per_client: int = 5_000
+    streams_per_client: int = 20_000
 
 
 @dataclass(frozen=True)

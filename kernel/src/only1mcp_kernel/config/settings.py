@@ -76,6 +76,17 @@ class LimitSettings(Settings):
         256 * 2**20,
         description="What may be held at a time of all messages of more than 64 KiB, in either direction.",
     )
+    in_flight: int = Field(
+        20_000, ge=1, description="Requests under way at a time. Further ones are refused at once (503)."
+    )
+    in_flight_per_client: int = Field(
+        5_000, ge=1, description="Those of any one user. Without authentication, everybody is one user."
+    )
+    streams_per_client: int = Field(
+        20_000,
+        ge=1,
+        description="Event streams that any one user may have open for what servers say unasked.",
+    )
 
 
 class LogSettings(Settings):

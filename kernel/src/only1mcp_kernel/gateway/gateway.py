@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from only1mcp_kernel.component import Workshop
-from only1mcp_kernel.config.model import Config
+from only1mcp_kernel.config.model import Config, Limits
 from only1mcp_kernel.gateway.clients.audience import Clients
 from only1mcp_kernel.gateway.clients.gate import Gate
 from only1mcp_kernel.gateway.clients.listening import Listening
+from only1mcp_kernel.gateway.clients.load import Load
 from only1mcp_kernel.gateway.clients.sessions import Session, Sessions
 from only1mcp_kernel.gateway.clients.sinks import Sink
 from only1mcp_kernel.gateway.routing.identity import initialize_result
@@ -51,6 +52,8 @@ SWEEP_SECONDS = 30.0
 ROTATE_SECONDS = 24 * 3600.0
 KEYS_KEPT = 8
 DEFAULT_PROFILE = "default"
+MAX_STREAMS = 40_000
+"""Event streams that all clients together may have open for what servers say unasked."""
 _log = logging.getLogger("only1mcp.gateway")
 
 
@@ -61,8 +64,9 @@ class Gateway:
         self._keys = KeyRing(KEYS_KEPT)
         self._tasks = Tasks(_log)
         self._parking = Parking(self._keys)
-        self._sessions = Sessions(self._keys, self._session_ended)
-        self._clients = Clients(self._sessions, self._routers, self._tasks)
+        self._requests, self._streams = Load(0, 0), Load(MAX_STREAMS, 0)
+        self._sessions = Sessions(self._keys, self._streams, self._session_ended)
+        self._clients = Clients(self._sessions, self._streams, self._routers, self._tasks)
         self._buffers = Budget(0)
         workshop = Workshop(offers, base_dir, state_dir, Pool(), self._buffers)
         self._task_ids = TaskIds(self._keys)
@@ -82,7 +86,7 @@ class Gateway:
         self._number = 0
         self._insecure = False
         self._reloading = asyncio.Lock()
-        self.gate = Gate(self, self._sessions)
+        self.gate = Gate(self, self._sessions, self._requests)
 
     # -- life
 
@@ -92,7 +96,7 @@ class Gateway:
         `insecure` permits listeners that other machines can reach without any authenticator.
         """
         self._insecure = insecure
-        self._buffers.limit = config.limits.buffer_bytes
+        self._bound(config.limits)
         self._generation = await open_generation(config, self._around, insecure)
         self._number = 1
         self._tasks.spawn(self._sweep(), "sweep")
@@ -109,7 +113,7 @@ class Gateway:
                 raise Only1McpError("the gateway was stopped while it reloaded")
             self._generation = new
             self._number += 1
-            self._buffers.limit = config.limits.buffer_bytes
+            self._bound(config.limits)
             for name, server in new.servers.items():
                 before = old.servers.get(name)
                 if before is not None and before is not server:
@@ -215,6 +219,11 @@ class Gateway:
             self._routers()[session.caller.profile].notified(session.id, message.method, message.params)
 
     # -- inside
+
+    def _bound(self, limits: Limits) -> None:
+        self._buffers.limit = limits.buffer_bytes
+        self._requests.limit, self._requests.each = limits.in_flight, limits.in_flight_per_client
+        self._streams.each = limits.streams_per_client
 
     def _in_force(self) -> Generation:
         if self._generation is None:

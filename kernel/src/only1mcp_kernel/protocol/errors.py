@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,6 +15,11 @@ STALE = Failure.of(
 """For everything that was handed out and did not come back as it should, so that nobody learns which it was."""
 
 
+OVERLOAD = -32000
+_LATER = {"Retry-After": "1"}
+_NOTHING: Mapping[str, str] = {}
+
+
 class Refused(Exception):
     """Carries the JSON-RPC error to answer with and the HTTP status that goes with it."""
 
@@ -21,3 +27,15 @@ class Refused(Exception):
         super().__init__(message)
         self.status = status
         self.failure = Failure.of(code, message, data)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The HTTP header fields to answer with."""
+        return _LATER if self.status == 503 else _NOTHING
+
+
+class Overload(Refused):
+    """There is too much of something at the moment."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(503, OVERLOAD, f"Too many {what}; try again in a moment")

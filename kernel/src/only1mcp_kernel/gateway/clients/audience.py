@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 
 from only1mcp_kernel.gateway.clients.announcing import LIST_CHANGED, Announcer
 from only1mcp_kernel.gateway.clients.listening import Listening, read_filter
+from only1mcp_kernel.gateway.clients.load import Load
 from only1mcp_kernel.gateway.clients.sessions import Session, Sessions
 from only1mcp_kernel.gateway.clients.sinks import Sink
 from only1mcp_kernel.gateway.routing.router import Router
 from only1mcp_kernel.gateway.servers.link import Link
 from only1mcp_kernel.gateway.servers.server import Server
 from only1mcp_kernel.protocol.capabilities import may_ask
-from only1mcp_kernel.protocol.errors import Refused
+from only1mcp_kernel.protocol.errors import Overload, Refused
 from only1mcp_kernel.protocol.legacy import wants
 from only1mcp_kernel.protocol.tasks import check_declared
 from only1mcp_kernel.tasks import Tasks
@@ -33,8 +34,11 @@ ACKNOWLEDGE_SECONDS = 5.0
 class Clients:
     """The clients of this process; implements `Audience` for servers."""
 
-    def __init__(self, sessions: Sessions, routers: Callable[[], Mapping[str, Router]], tasks: Tasks) -> None:
+    def __init__(
+        self, sessions: Sessions, streams: Load, routers: Callable[[], Mapping[str, Router]], tasks: Tasks
+    ) -> None:
         self._sessions = sessions
+        self._streams = streams
         self._routers = routers
         self._tasks = tasks
         self._listenings: dict[str, Listening] = {}
@@ -120,11 +124,12 @@ class Clients:
             check_declared(caller.capabilities)
         if caller.profile not in self._routers():
             raise Refused(404, -32600, f"The profile {caller.profile!r} is gone")
-        if len(self._listenings) >= MAX_LISTENINGS:
-            raise Refused(503, -32000, "Too many listen streams; try again later")
+        if len(self._listenings) >= MAX_LISTENINGS or not self._streams.enter(caller.principal.id):
+            raise Overload("open streams")
 
         def ended(listening: Listening) -> None:
             self._listenings.pop(listening.name, None)
+            self._streams.leave(caller.principal.id)
             on_end()
             if listening.filter.uris or listening.filter.tasks:
                 self._tasks.spawn(self._unsubscribe(listening), "unsubscribe")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
@@ -107,7 +107,7 @@ class EventStream:
     A request that says nothing before its answer is answered plainly, and leaves nothing here.
     """
 
-    __slots__ = ("_answer", "_journal", "_moved", "finished", "last", "lost", "number")
+    __slots__ = ("_answer", "_journal", "_leave", "_moved", "finished", "last", "lost", "number")
 
     def __init__(self, journal: Journal, answer: Answer | None = None) -> None:
         self.number = 0
@@ -120,6 +120,8 @@ class EventStream:
         self._journal = journal
         self._answer = answer
         self._moved = False
+        self._leave: Callable[[], None] | None = None
+        """Tells that the connection it came back on, or began with, is no longer used."""
 
     @property
     def reachable(self) -> bool:
@@ -145,7 +147,7 @@ class EventStream:
             self.finished = True
             if self._answer is not None:
                 self._answer.finish(message, status, headers)
-                self._answer = None
+                self._detach()
 
     def _end(self) -> None:
         self.finished = True
@@ -153,7 +155,7 @@ class EventStream:
             self._journal.forget(self)
         if self._answer is not None:
             self._answer.finish()
-            self._answer = None
+            self._detach()
 
     # -- Posting
 
@@ -166,31 +168,36 @@ class EventStream:
         self._open()
         if self._answer is not None:
             self._answer.finish()
-            self._answer = None
+            self._detach()
 
     def disconnected(self) -> None:
         """The first connection is gone; in this era that is no cancellation."""
         if not self._moved:
-            self._answer = None
+            self._detach()
 
     # -- on other connections
 
-    def begin(self, answer: Answer) -> Attachment:
-        """Be an event stream from the first moment on, as the answer to a GET is."""
+    def begin(self, answer: Answer, leave: Callable[[], None]) -> Attachment:
+        """Be an event stream from the first moment on, as the answer to a GET is. `leave` is called once, when the
+        connection is not used any more."""
         self._answer = answer
+        self._leave = leave
         self._open()
         return Attachment(self, answer)
 
-    def resume(self, number: int, answer: Answer) -> Attachment:
+    def resume(self, number: int, answer: Answer, leave: Callable[[], None]) -> Attachment:
         """Go on with this stream on another connection, after the event of that number."""
         if self._answer is not None:
             self._answer.finish()  # the connection the client no longer has
+            self._detach()
         self._moved = True
+        self._leave = leave
         answer.send(b"", self._id(number))
         for each, message in self._journal.after(self.number, number):
             answer.send(message, self._id(each))
         if self.finished:
             answer.finish()
+            self._detach()
         else:
             self._answer = answer
         return Attachment(self, answer)
@@ -198,13 +205,19 @@ class EventStream:
     def let_go(self, answer: Answer) -> None:
         """That connection is gone; another one may have taken its place."""
         if self._answer is answer:
-            self._answer = None
+            self._detach()
 
     @property
     def attached(self) -> bool:
         return self._answer is not None
 
     # -- inside
+
+    def _detach(self) -> None:
+        self._answer = None
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave()
 
     def _open(self) -> None:
         if self.number:

@@ -11,17 +11,17 @@ from collections.abc import Callable, Mapping
 from only1mcp_kernel.gateway.clients import admission
 from only1mcp_kernel.gateway.clients.conversation import Duplex
 from only1mcp_kernel.gateway.clients.listening import Listening, read_filter
+from only1mcp_kernel.gateway.clients.load import Load
 from only1mcp_kernel.gateway.clients.requests import (
     LegacyRequest,
     ModernRequest,
-    modern_exchange,
     open_params,
 )
 from only1mcp_kernel.gateway.clients.serving import Serving
 from only1mcp_kernel.gateway.clients.sessions import Session, Sessions
 from only1mcp_kernel.gateway.clients.sinks import NOTHING, AnswerSink, Batch, Sink
 from only1mcp_kernel.protocol import modern
-from only1mcp_kernel.protocol.errors import Refused
+from only1mcp_kernel.protocol.errors import Overload, Refused
 from only1mcp_kernel.protocol.legacy import Hello, read_initialize
 from only1mcp_kernel.protocol.revisions import HEADER_MISMATCH, LEGACY, REVISIONS
 from only1mcp_kernel.wire import envelope as wire
@@ -32,10 +32,8 @@ from only1mcp_sdk import (
     Arrival,
     Channel,
     Conversation,
-    Exchange,
     Failure,
     Members,
-    Notification,
     Posting,
     Principal,
 )
@@ -59,9 +57,10 @@ NOTHING_LEFT = _Nothing()
 class Gate:
     """One per process; it outlives configurations."""
 
-    def __init__(self, serving: Serving, sessions: Sessions) -> None:
+    def __init__(self, serving: Serving, sessions: Sessions, load: Load) -> None:
         self._serving = serving
         self._sessions = sessions
+        self._load = load
 
     @property
     def message_limit(self) -> int:
@@ -79,26 +78,24 @@ class Gate:
     # -- HTTP
 
     def post(self, arrival: Arrival, body: bytes, answer: Answer) -> Posting:
-        sink = AnswerSink(answer)
         try:
             principal = self.principal(arrival)
-        except AccessDenied as denied:
-            admission.refuse(denied, sink)
-            return NOTHING_LEFT
-        try:
             message = wire.read(body)
             if isinstance(message, list):
                 return self._batch(arrival, principal, message, answer)
             params, meta = open_params(message)
+        except AccessDenied as denied:
+            admission.refuse(denied, AnswerSink(answer))
+            return NOTHING_LEFT
         except BadMessage as bad:
-            sink.finish(_error(bad), 400)
+            answer.finish(_error(bad), 400)
             return NOTHING_LEFT
         if modern.is_modern(arrival.headers, meta):
-            return self._modern(arrival, principal, message, params, meta, sink)
+            return self._modern(arrival, principal, message, params, meta, AnswerSink(answer))
         if message.method == "initialize" and message.id:
-            self._initialize(arrival, principal, message, params, sink)
+            self._initialize(arrival, principal, message, params, AnswerSink(answer))
             return NOTHING_LEFT
-        session = self._session(arrival, principal, sink, message.id)
+        session = self._session(arrival, principal, answer, message.id)
         if session is None:
             return NOTHING_LEFT
         stream = session.stream_for(answer)
@@ -106,50 +103,52 @@ class Gate:
         return stream
 
     def stream(self, arrival: Arrival, answer: Answer) -> Posting:
-        sink = AnswerSink(answer)
-        session = self._session_of_bare_request(arrival, sink, "POST")
+        session = self._session_of_bare_request(arrival, answer, "POST")
         if session is None:
             return NOTHING_LEFT
         missed = arrival.headers.get("last-event-id")
-        if missed is None:
-            return session.listen(answer)
-        resumed = session.resume(missed, answer)
+        try:
+            if missed is None:
+                return session.listen(answer)
+            resumed = session.resume(missed, answer)
+        except Refused as refused:
+            _finish(answer, refused, wire.NO_ID)
+            return NOTHING_LEFT
         if resumed is None:
-            _refuse(sink, 404, "Not Found: what came after this Last-Event-ID is gone", wire.NO_ID)
+            _refuse(answer, 404, "Not Found: what came after this Last-Event-ID is gone", wire.NO_ID)
             return NOTHING_LEFT
         return resumed
 
     def end(self, arrival: Arrival, answer: Answer) -> None:
-        sink = AnswerSink(answer)
-        session = self._session_of_bare_request(arrival, sink, "POST")
+        session = self._session_of_bare_request(arrival, answer, "POST")
         if session is not None:
             self._sessions.end(session)
-            sink.finish(status=204)
+            answer.finish(status=204)
 
-    def _session_of_bare_request(self, arrival: Arrival, sink: Sink, allow: str) -> Session | None:
+    def _session_of_bare_request(self, arrival: Arrival, answer: Answer, allow: str) -> Session | None:
         """The session of a GET or DELETE; those exist in the legacy era alone."""
         try:
             principal = self.principal(arrival)
         except AccessDenied as denied:
-            admission.refuse(denied, sink)
+            admission.refuse(denied, AnswerSink(answer))
             return None
         if modern.is_modern(arrival.headers, {}):
-            sink.finish(status=405, headers={"Allow": allow})
+            answer.finish(status=405, headers={"Allow": allow})
             return None
-        return self._session(arrival, principal, sink, wire.NO_ID)
+        return self._session(arrival, principal, answer, wire.NO_ID)
 
-    def _session(self, arrival: Arrival, principal: Principal, sink: Sink, id: bytes) -> Session | None:
+    def _session(self, arrival: Arrival, principal: Principal, answer: Answer, id: bytes) -> Session | None:
         token = arrival.headers.get("mcp-session-id")
         if token is None:
-            _refuse(sink, 400, f"Bad Request: {SESSION_HEADER} is missing; initialize first", id)
+            _refuse(answer, 400, f"Bad Request: {SESSION_HEADER} is missing; initialize first", id)
             return None
         session = self._sessions.find(token, principal)
         if session is None or session.caller.profile != arrival.profile:
-            _refuse(sink, 404, "Session not found; initialize again", id)
+            _refuse(answer, 404, "Session not found; initialize again", id)
             return None
         version = arrival.headers.get("mcp-protocol-version")
         if version is not None and version not in LEGACY:
-            _refuse(sink, 400, f"Bad Request: unsupported MCP-Protocol-Version {version!r}", id)
+            _refuse(answer, 400, f"Bad Request: unsupported MCP-Protocol-Version {version!r}", id)
             return None
         return session
 
@@ -159,7 +158,7 @@ class Gate:
         try:
             session = self.begin(read_initialize(params), arrival, principal)
         except Refused as refused:
-            sink.finish(wire.error(message.id, refused.failure.raw), refused.status)
+            _finish(sink, refused, message.id)
             return
         result = self._serving.initialize_result(arrival.profile, session.caller.revision)
         sink.finish(wire.response(message.id, result), 200, {SESSION_HEADER: session.token})
@@ -167,7 +166,7 @@ class Gate:
     def _batch(
         self, arrival: Arrival, principal: Principal, messages: list[Envelope | BadMessage], answer: Answer
     ) -> Posting:
-        session = self._session(arrival, principal, AnswerSink(answer), wire.NO_ID)
+        session = self._session(arrival, principal, answer, wire.NO_ID)
         if session is None:
             return NOTHING_LEFT
         if not REVISIONS[session.caller.revision].batches:
@@ -195,7 +194,7 @@ class Gate:
             raise Refused(404, wire.INVALID_REQUEST, f"The profile {arrival.profile!r} is gone")
         session = self._sessions.start(hello, principal, arrival.profile)
         if session is None:
-            raise Refused(503, -32000, "Too many sessions; try again later")
+            raise Overload("sessions")
         return session
 
     def end_session(self, session: Session) -> None:
@@ -216,10 +215,12 @@ class Gate:
             sink.finish(status=202)
         elif message.method == "initialize":  # in a batch, where it must not be
             _refuse(sink, 400, "Invalid Request: already initialized", message.id)
-        elif bytes(message.id) in session.requests:
+        elif message.id in session.requests:
             _refuse(sink, 400, "Invalid Request: this id is in use", message.id)
+        elif not self._load.enter(session.caller.principal.id):
+            _finish(sink, Overload("requests under way"), message.id)
         else:
-            request = LegacyRequest(session, message, params, meta, sink)
+            request = LegacyRequest(session, message, params, meta, sink, self._load)
             request.start(self._serving.handler(session.caller.profile))
 
     def batch(self, session: Session, messages: list[Envelope | BadMessage], sink: Sink) -> None:
@@ -261,7 +262,7 @@ class Gate:
         try:
             request = self.modern_request(arrival, principal, message, params, meta, sink, _ignore)
         except Refused as refused:
-            sink.finish(wire.error(message.id, refused.failure.raw), refused.status)
+            _finish(sink, refused, message.id)
             return NOTHING_LEFT
         return request
 
@@ -290,13 +291,10 @@ class Gate:
             if problem is not None:
                 raise Refused(400, HEADER_MISMATCH, f"Header mismatch: {problem}")
 
-        def exchange_of(request: ModernRequest) -> Exchange:
-            emit: Callable[[Notification], None] = request.emit
-            exchange = modern_exchange(message.method, params, meta, caller, emit)
-            exchange.param_headers = repeated
-            return exchange
-
-        request = ModernRequest(message.id, sink, exchange_of, on_end)
+        request = ModernRequest(message, params, meta, caller, sink, self._load, on_end)
+        request.exchange.param_headers = repeated
+        if not self._load.enter(principal.id):
+            raise Overload("requests under way")
         request.start(serving.handler(arrival.profile))
         return request
 
@@ -305,9 +303,12 @@ def _error(bad: BadMessage) -> bytes:
     return wire.error(bad.id, Failure.of(bad.code, bad.message).raw)
 
 
-def _refuse(sink: Sink, status: int, message: str, id: bytes, headers: Mapping[str, str] = NOTHING) -> None:
-    failure = Failure.of(wire.INVALID_REQUEST, message)
-    sink.finish(wire.error(id or wire.NO_ID, failure.raw), status, headers)
+def _refuse(sink: Sink | Answer, status: int, message: str, id: bytes) -> None:
+    _finish(sink, Refused(status, wire.INVALID_REQUEST, message), id)
+
+
+def _finish(sink: Sink | Answer, refused: Refused, id: bytes) -> None:
+    sink.finish(wire.error(id or wire.NO_ID, refused.failure.raw), refused.status, refused.headers)
 
 
 def _ignore() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
 from only1mcp_kernel.gateway.clients.events import EventStream
+from only1mcp_kernel.gateway.clients.load import Load
 from only1mcp_kernel.gateway.clients.rounds import Round
 from only1mcp_kernel.gateway.clients.sessions import Session
 from only1mcp_kernel.gateway.clients.sinks import Sink
@@ -40,26 +41,36 @@ all the while."""
 class ModernRequest:
     """A stateless request; also a `Posting`."""
 
-    __slots__ = ("_exchange", "_finished", "_id", "_on_end", "_sink")
+    __slots__ = ("_finished", "_id", "_load", "_on_end", "_sink", "exchange")
 
     def __init__(
         self,
-        id: Json,
+        message: Envelope,
+        params: Members,
+        meta: Members,
+        caller: Caller,
         sink: Sink,
-        exchange_of: Callable[[ModernRequest], Exchange],
+        load: Load,
         on_end: Callable[[], None],
     ) -> None:
-        self._id = id
+        """Raises `Refused` for malformed answers of a retry. `load` has been entered when it starts."""
+        self._id = message.id
         self._sink = sink
         self._finished = False
+        self._load = load
         self._on_end = on_end
-        self._exchange = exchange_of(self)
+        self.exchange = exchange = Exchange(message.method, params, meta, caller, self.emit)
+        exchange.name = subject(message.method, params)
+        if "inputResponses" in params or "requestState" in params:
+            exchange.answers, exchange.state = modern.read_answers(params)
+        if modern.LOG_LEVEL in meta:
+            exchange.log_level = text(meta[modern.LOG_LEVEL])
 
     def start(self, handler: Handler) -> None:
-        handler(self._exchange, self._done)
+        handler(self.exchange, self._done)
 
     def emit(self, notification: Notification) -> None:
-        if not self._finished and not self._exchange.cancelled:
+        if not self._finished and not self.exchange.cancelled:
             self._sink.notify(wire.notification(notification.method, notification.params))
 
     def waiting(self) -> None:
@@ -68,22 +79,23 @@ class ModernRequest:
     def disconnected(self) -> None:
         """Closing the stream is the cancellation (specification 2026-07-28, basic/utilities/cancellation)."""
         if not self._finished:
-            self._exchange.cancel("the client closed the stream")
+            self.exchange.cancel("the client closed the stream")
 
     def cancel(self, reason: str) -> None:
         if not self._finished:
-            self._exchange.cancel(reason)
+            self.exchange.cancel(reason)
 
     def _done(self, outcome: Outcome) -> None:
         if self._finished:
             return
         self._finished = True
+        self._load.leave(self.exchange.caller.principal.id)
         self._on_end()
-        if self._exchange.cancelled:
+        if self.exchange.cancelled:
             self._sink.finish()
         elif isinstance(outcome, Result):
             try:
-                result = modern.write_result(self._exchange.method, outcome)
+                result = modern.write_result(self.exchange.method, outcome)
             except ValueError as error:
                 self._sink.finish(wire.error(self._id, _malformed(error).raw))
             else:
@@ -97,15 +109,33 @@ class ModernRequest:
 class LegacyRequest:
     """A request within a session. What it says goes to its sink, which outlives connections."""
 
+    __slots__ = (
+        "_exchange",
+        "_finished",
+        "_handler",
+        "_id",
+        "_load",
+        "_meta",
+        "_method",
+        "_params",
+        "_progress",
+        "_round",
+        "_rounds",
+        "_session",
+        "sink",
+    )
+
     def __init__(
-        self, session: Session, message: Envelope, params: Members, meta: Members, sink: Sink
+        self, session: Session, message: Envelope, params: Members, meta: Members, sink: Sink, load: Load
     ) -> None:
+        """`load` has been entered."""
         self.sink = sink
         self._session = session
-        self._id = bytes(message.id)
+        self._id = message.id
         self._method = message.method
         self._params = params if message.params else None
         self._meta = meta
+        self._load = load
         self._handler: Handler
         self._rounds = 0
         self._progress: Decimal | None = None
@@ -222,6 +252,7 @@ class LegacyRequest:
     def _finish(self, message: bytes) -> None:
         self._finished = True
         self._session.requests.pop(self._id, None)
+        self._load.leave(self._session.caller.principal.id)
         self.sink.finish(message, 200 if message else 202)
 
 
@@ -233,18 +264,6 @@ def subject(method: str, params: Members) -> str:
     """What a request names: a tool, a prompt or a URI; empty where it names nothing."""
     member = "uri" if method.startswith("resources/") else "name"
     return text(params.get(member)) or ""
-
-
-def modern_exchange(
-    method: str, params: Members, meta: Members, caller: Caller, emit: Callable[[Notification], None]
-) -> Exchange:
-    """The exchange of a stateless request. Raises `Refused` for malformed answers of a retry."""
-    exchange = Exchange(method, params, meta, caller, emit)
-    exchange.name = subject(method, params)
-    if "inputResponses" in params or "requestState" in params:
-        exchange.answers, exchange.state = modern.read_answers(params)
-    exchange.log_level = text(meta.get(modern.LOG_LEVEL))
-    return exchange
 
 
 def open_params(message: Envelope) -> tuple[Members, Members]:

@@ -10,10 +10,13 @@ import itertools
 import secrets
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from only1mcp_kernel.gateway.clients.events import Attachment, Budget, EventStream, Journal
+from only1mcp_kernel.gateway.clients.load import Load
 from only1mcp_kernel.gateway.clients.sinks import Sink
+from only1mcp_kernel.protocol.errors import Overload
 from only1mcp_kernel.protocol.legacy import Hello
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
@@ -43,7 +46,14 @@ class Session:
     """One initialized legacy client."""
 
     def __init__(
-        self, id: str, token: str, hello: Hello, principal: Principal, profile: str, budget: Budget
+        self,
+        id: str,
+        token: str,
+        hello: Hello,
+        principal: Principal,
+        profile: str,
+        budget: Budget,
+        streams: Load,
     ) -> None:
         self.id = id
         self.token = token
@@ -64,6 +74,7 @@ class Session:
         self.channel: Sink | None = None
         """On a duplex transport: the way to the client."""
         self._journal = Journal(budget)
+        self._open_streams = streams
         self._streams: list[EventStream] = []
         """Over HTTP: what the client listens on, or may come back to; the newest last."""
         self._held: deque[bytes] = deque(maxlen=HELD_MESSAGES)
@@ -126,30 +137,38 @@ class Session:
         return EventStream(self._journal, answer)
 
     def listen(self, answer: Answer) -> Attachment:
-        """The client opened a stream to be told on."""
+        """The client opened a stream to be told on. Raises `Overload`."""
+        leave = self._entered()
         if len(self._streams) >= MAX_STREAMS:
             oldest = next((each for each in self._streams if not each.attached), self._streams[0])
             self._streams.remove(oldest)
             oldest.finish()
             self._journal.forget(oldest)
         stream = EventStream(self._journal)
-        attachment = stream.begin(answer)
+        attachment = stream.begin(answer, leave)
         self._streams.append(stream)
         self._give_held(stream)
         return attachment
 
     def resume(self, event_id: str, answer: Answer) -> Attachment | None:
-        """The client comes back to a stream it lost; None when what it missed is no longer there."""
+        """The client comes back to a stream it lost; None when what it missed is no longer there. Raises
+        `Overload`."""
         found = self._journal.find(event_id)
         if found is None:
             return None
         stream, number = found
-        attachment = stream.resume(number, answer)
+        attachment = stream.resume(number, answer, self._entered())
         if stream in self._streams:
             self._streams.remove(stream)
             self._streams.append(stream)
             self._give_held(stream)
         return attachment
+
+    def _entered(self) -> Callable[[], None]:
+        principal = self.caller.principal.id
+        if not self._open_streams.enter(principal):
+            raise Overload("open streams")
+        return partial(self._open_streams.leave, principal)
 
     def _give_held(self, stream: EventStream) -> None:
         while self._held:
@@ -200,8 +219,9 @@ def _with_token(params: Json, token: bytes) -> Json:
 class Sessions:
     """The sessions of this process."""
 
-    def __init__(self, keys: KeyRing, ended: Callable[[Session], None]) -> None:
+    def __init__(self, keys: KeyRing, streams: Load, ended: Callable[[Session], None]) -> None:
         self._keys = keys
+        self._streams = streams
         self._budget = Budget()
         self._ended = ended
         self._sessions: dict[str, Session] = {}
@@ -219,7 +239,7 @@ class Sessions:
             return None
         id = secrets.token_urlsafe(16)
         token = self._keys.seal(_PURPOSE, principal.id, [id])
-        session = Session(id, token, hello, principal, profile, self._budget)
+        session = Session(id, token, hello, principal, profile, self._budget, self._streams)
         session.used = asyncio.get_running_loop().time()
         self._sessions[id] = self._by_token[token] = session
         return session
