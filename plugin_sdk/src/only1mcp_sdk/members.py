@@ -60,7 +60,7 @@ def _spaced(raw: bytes, members: Members) -> bool:
 
 def join(members: Mapping[str, Json]) -> bytes:
     """The JSON object of these members."""
-    return b"{" + b",".join([_quoted(name) + b":" + value for name, value in members.items()]) + b"}"
+    return b"{" + b",".join([_key(name) + value for name, value in members.items()]) + b"}"
 
 
 def items(raw: bytes) -> list[Json]:
@@ -100,4 +100,6 @@ def quoted(value: str) -> Json:
     return encode(value)
 
 
-_quoted = lru_cache(4096)(quoted)
+@lru_cache(4096)
+def _key(name: str) -> bytes:
+    return encode(name) + b":"

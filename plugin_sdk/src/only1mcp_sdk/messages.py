@@ -126,7 +126,7 @@ Outcome: TypeAlias = Result | Failure | InputRequired
 Done: TypeAlias = Callable[[Outcome], None]
 
 
-class Exchange:
+class Exchange(Struct, eq=False):
     """One client request on its way through the gateway.
 
     `params` holds the request's members as the client sent them; `arguments` is decoded on demand. `emit` sends a
@@ -134,73 +134,44 @@ class Exchange:
     nothing more reaches it, and whoever works for the exchange is told through `on_cancel`.
     """
 
-    __slots__ = (
-        "_arguments",
-        "answers",
-        "caller",
-        "cancelled",
-        "deadline",
-        "emit",
-        "endpoint",
-        "log_level",
-        "meta",
-        "method",
-        "name",
-        "on_cancel",
-        "on_pause",
-        "on_question",
-        "param_headers",
-        "params",
-        "progress_token",
-        "refusals",
-        "server",
-        "started",
-        "state",
-        "target",
-    )
+    method: str
+    params: Members | None
+    meta: Members
+    caller: Caller
+    emit: Callable[[Notification], None]
+    name: str = ""
+    """What the client asked for by name or URI; empty where the method has none."""
+    server: str = ""
+    """The configured server this exchange goes to; empty before routing."""
+    target: str = ""
+    """`name` in that server's own words."""
+    endpoint: str = ""
+    """The replica that was picked; empty before balancing."""
+    started: float = msgspec.field(default_factory=monotonic)
+    """When the gateway took the request in, on `Context.clock.monotonic()`."""
+    param_headers: Mapping[str, str] = {}
+    """The `Mcp-Param-*` header fields that came with the request, names in lower case."""
+    progress_token: Json | None = None
+    log_level: str | None = None
+    deadline: float | None = None
+    """On `Context.clock.monotonic()`."""
+    answers: Members | None = None
+    """A retry's answers to the questions of an earlier round."""
+    refusals: Members | None = None
+    """A retry's errors in place of answers (only a legacy client can send them)."""
+    state: str | None = None
+    """A retry's request state, as the client returned it."""
+    cancelled: bool = False
+    on_cancel: Callable[[str], None] | None = None
+    on_pause: Callable[[], None] | None = None
+    """The server takes its time and holds no connection meanwhile: neither need the client."""
+    on_question: Callable[[], None] | None = None
+    """The server asks something more while the client thinks about what it was asked before."""
+    _arguments: Any = msgspec.UNSET
 
-    def __init__(
-        self,
-        method: str,
-        params: Members | None,
-        meta: Members,
-        caller: Caller,
-        emit: Callable[[Notification], None],
-    ) -> None:
-        self.method = method
-        self.params = params
-        self.meta = meta
-        self.caller = caller
-        self.emit = emit
-        self.name = ""
-        """What the client asked for by name or URI; empty where the method has none."""
-        self.server = ""
-        """The configured server this exchange goes to; empty before routing."""
-        self.target = ""
-        """`name` in that server's own words."""
-        self.endpoint = ""
-        """The replica that was picked; empty before balancing."""
-        self.started = monotonic()
-        """When the gateway took the request in, on `Context.clock.monotonic()`."""
-        self.param_headers: Mapping[str, str] = {}
-        """The `Mcp-Param-*` header fields that came with the request, names in lower case."""
-        self.progress_token: Json | None = meta.get("progressToken")
-        self.log_level: str | None = None
-        self.deadline: float | None = None
-        """On `Context.clock.monotonic()`."""
-        self.answers: Members | None = None
-        """A retry's answers to the questions of an earlier round."""
-        self.refusals: Members | None = None
-        """A retry's errors in place of answers (only a legacy client can send them)."""
-        self.state: str | None = None
-        """A retry's request state, as the client returned it."""
-        self.cancelled = False
-        self.on_cancel: Callable[[str], None] | None = None
-        self.on_pause: Callable[[], None] | None = None
-        """The server takes its time and holds no connection meanwhile: neither need the client."""
-        self.on_question: Callable[[], None] | None = None
-        """The server asks something more while the client thinks about what it was asked before."""
-        self._arguments: Any = msgspec.UNSET
+    def __post_init__(self) -> None:
+        if self.meta:
+            self.progress_token = self.meta.get("progressToken")
 
     @property
     def arguments(self) -> Any:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 
 from only1mcp_kernel.gateway.servers.deadlines import Deadlines
+
+
+class One:
+    """Something with a deadline, that tells when it has come."""
+
+    def __init__(self, called: list[str], name: str = "") -> None:
+        self._called = called
+        self._name = name
+
+    def expired(self) -> None:
+        self._called.append(self._name)
 
 
 async def test_each_is_called_when_its_time_has_come() -> None:
     deadlines = Deadlines(0.1)
     called: list[str] = []
     for name in "abc":
-        deadlines.add(partial(called.append, name))
+        deadlines.add(One(called, name))
         await asyncio.sleep(0.03)
     assert called == []
     await asyncio.sleep(0.03)
@@ -22,48 +32,43 @@ async def test_each_is_called_when_its_time_has_come() -> None:
 
 
 async def test_what_was_discarded_is_not_called_and_holds_nothing_up() -> None:
-    deadlines, called = Deadlines(0.05), []
-    first, second = (lambda: called.append(1)), (lambda: called.append(2))
+    deadlines = Deadlines(0.05)
+    called: list[str] = []
+    first, second = One(called, "first"), One(called, "second")
     deadlines.add(first)
     deadlines.add(second)
     deadlines.discard(first)
     deadlines.discard(first)
     await asyncio.sleep(0.1)
-    assert called == [2]
+    assert called == ["second"]
     assert not deadlines._waiting
     assert deadlines._timer is None
 
 
 async def test_added_again_the_time_begins_anew() -> None:
-    deadlines, called = Deadlines(0.08), []
-
-    def expired() -> None:
-        called.append(1)
-
-    deadlines.add(expired)
+    deadlines = Deadlines(0.08)
+    called: list[str] = []
+    one = One(called)
+    deadlines.add(one)
     await asyncio.sleep(0.05)
-    deadlines.add(expired)
+    deadlines.add(one)
     await asyncio.sleep(0.05)
     assert called == []
     await asyncio.sleep(0.06)
-    assert called == [1]
+    assert called == [""]
 
 
 async def test_one_timer_serves_all() -> None:
     deadlines = Deadlines(10)
-
-    def expired() -> None: ...
-
-    deadlines.add(expired)
+    first = One([])
+    deadlines.add(first)
     timer = deadlines._timer
     for _ in range(1000):
-
-        def another() -> None: ...
-
+        another = One([])
         deadlines.add(another)
         deadlines.discard(another)
     assert deadlines._timer is timer
-    assert list(deadlines._waiting) == [expired]
-    deadlines.discard(expired)
+    assert list(deadlines._waiting) == [first]
+    deadlines.discard(first)
     assert timer is not None
     timer.cancel()

@@ -7,12 +7,13 @@ the client's `_meta` goes on as it came; across eras the keys that belong to one
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache, partial
 from typing import Protocol
 
 from only1mcp_kernel.protocol import modern
 from only1mcp_kernel.protocol.revisions import LATEST_MODERN
 from only1mcp_kernel.wire import envelope
-from only1mcp_sdk import Capabilities, Era, Members
+from only1mcp_sdk import Capabilities, Era, Json, Members
 from only1mcp_sdk.members import join, quoted, text
 
 CLIENT_INFO = b'{"name":"only1mcp","title":"Only1MCP","version":"0.1.0"}'
@@ -34,8 +35,9 @@ class Dialect(Protocol):
         capabilities: Capabilities = NO_CAPABILITIES,
         log_level: str | None = None,
     ) -> tuple[bytes, Mapping[str, str]]:
-        """A request as bytes, and its header fields. `meta` is the `_meta` to send, without the keys this
-        dialect adds itself; `params` any other members."""
+        """A request as bytes, and its header fields: one and the same mapping for all requests that have the same.
+        `meta` is the `_meta` to send, without the keys this dialect adds itself; `params` any other members. `params`
+        is used up."""
 
     def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]: ...
 
@@ -58,11 +60,13 @@ class LegacyDialect:
         capabilities: Capabilities = NO_CAPABILITIES,
         log_level: str | None = None,
     ) -> tuple[bytes, Mapping[str, str]]:
-        meta = {key: value for key, value in meta.items() if key not in modern.PER_REQUEST} if meta else meta
-        members = {key: value for key, value in params.items() if key != "_meta"}
+        if meta and not modern.PER_REQUEST.isdisjoint(meta):
+            meta = {key: value for key, value in meta.items() if key not in modern.PER_REQUEST}
         if meta:
-            members["_meta"] = join(meta)
-        return envelope.request(b"%d" % id, method, join(members) if members else b""), self.headers
+            params["_meta"] = join(meta)
+        else:
+            params.pop("_meta", None)
+        return envelope.request(b"%d" % id, method, join(params) if params else b""), self.headers
 
     def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]:
         return envelope.notification(method, params), self.headers
@@ -74,8 +78,8 @@ class ModernDialect:
     era: Era = "modern"
 
     def __init__(self, revision: str = LATEST_MODERN) -> None:
-        self._revision = revision
         self._version = quoted(revision)
+        self._headers = lru_cache(1024)(partial(_fields, revision))
 
     def request(
         self,
@@ -90,13 +94,18 @@ class ModernDialect:
         meta.setdefault(modern.CLIENT_INFO, CLIENT_INFO)
         if log_level is not None:
             meta[modern.LOG_LEVEL] = quoted(log_level)
-        members = {**params, "_meta": join(meta)}
-        headers = {"MCP-Protocol-Version": self._revision, "Mcp-Method": method}
+        params["_meta"] = join(meta)
         member = modern.NAME_PARAM.get(method)
-        if member is not None and member in params:
-            headers["Mcp-Name"] = modern.header_value(text(params[member]) or "")
-        return envelope.request(b"%d" % id, method, join(members)), headers
+        name = params.get(member) if member is not None else None
+        return envelope.request(b"%d" % id, method, join(params)), self._headers(method, name)
 
     def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]:
-        headers = {"MCP-Protocol-Version": self._revision, "Mcp-Method": method}
-        return envelope.notification(method, params), headers
+        return envelope.notification(method, params), self._headers(method, None)
+
+
+def _fields(revision: str, method: str, name: Json | None) -> Mapping[str, str]:
+    """What repeats the envelope for intermediaries; `name` is what the request names, as JSON."""
+    fields = {"MCP-Protocol-Version": revision, "Mcp-Method": method}
+    if name is not None:
+        fields["Mcp-Name"] = modern.header_value(text(name) or "")
+    return fields

@@ -195,8 +195,11 @@ def depth(body: bytes) -> int:
 
 def request(id: bytes, method: str, params: bytes) -> bytes:
     """A request; empty `params` are left out."""
-    tail = b',"params":' + params + b"}" if params else b"}"
-    return b'{"jsonrpc":"2.0","id":' + id + b',"method":' + encode(method) + tail
+    if not params:
+        return b'{"jsonrpc":"2.0","id":' + id + b',"method":' + encode(method) + b"}"
+    return b"".join(
+        (b'{"jsonrpc":"2.0","id":', id, b',"method":', encode(method), b',"params":', params, b"}")
+    )
 
 
 def notification(method: str, params: bytes) -> bytes:
@@ -207,7 +210,7 @@ def notification(method: str, params: bytes) -> bytes:
 
 def response(id: bytes, result: bytes) -> bytes:
     """A result for the request of this id."""
-    return b'{"jsonrpc":"2.0","id":' + id + b',"result":' + result + b"}"
+    return b"".join((b'{"jsonrpc":"2.0","id":', id, b',"result":', result, b"}"))
 
 
 def error(id: bytes, raw: bytes) -> bytes:

@@ -91,10 +91,8 @@ def _check_forgetting(filter: Filter) -> None:
     assert kept <= CROWD // 2, f"{kept} of {CROWD} cancelled exchanges are still kept in memory by the filter"
 
 
-class _Watched(Exchange):
+class _Watched(Exchange, eq=False, weakref=True):
     """An exchange whose end can be seen."""
-
-    __slots__ = ("__weakref__",)
 
 
 def _exchanges() -> list[Exchange]:

@@ -18,7 +18,18 @@ from only1mcp_kernel.protocol.errors import STALE
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR, INVALID_PARAMS
 from only1mcp_kernel.protocol.tasks import NAMING
 from only1mcp_kernel.tasks import Tasks
-from only1mcp_sdk import Balancer, Done, Exchange, Failure, Handler, Json, Only1McpError, Outcome, Question
+from only1mcp_sdk import (
+    Balancer,
+    Done,
+    Exchange,
+    Failure,
+    Handler,
+    InputRequired,
+    Json,
+    Only1McpError,
+    Outcome,
+    Question,
+)
 
 if TYPE_CHECKING:
     from only1mcp_kernel.gateway.servers.server import Server
@@ -44,6 +55,7 @@ class Attempts:
         self._levels = levels
         self._tasks = tasks
         self._deadlines = Deadlines(call_timeout) if call_timeout else None
+        self._now = asyncio.get_running_loop().time
 
     def serve_with(self, attempt: Handler) -> Handler:
         """The handler of logical calls: it rejoins the call a retry comes back to, else picks an endpoint and has
@@ -51,11 +63,10 @@ class Attempts:
 
         def serve(exchange: Exchange, done: Done) -> None:
             endpoint: Endpoint | None
-            done = self._parking.sealing(exchange, done)
             if self._parking.is_ours(exchange.state):
                 call = self._parking.take(exchange)
                 if call is not None:
-                    call.resume(exchange, done)
+                    call.resume(exchange, self._sealing(exchange, call.endpoint.key, done))
                     return
                 endpoint = self._server.endpoint(self._pins.unpin(exchange) or "")
                 if endpoint is None:
@@ -72,9 +83,21 @@ class Attempts:
                     done(self._unavailable(self._server.problem))
                     return
             exchange.endpoint = endpoint.key
-            attempt(exchange, self._pins.pinning(exchange, len(self._server.endpoints), done))
+            attempt(exchange, self._sealing(exchange, endpoint.key, done))
 
         return serve
+
+    def _sealing(self, exchange: Exchange, endpoint: str, done: Done) -> Done:
+        """A `done` for which request states are sealed."""
+        params = exchange.params
+
+        def leave(outcome: Outcome) -> None:
+            if isinstance(outcome, InputRequired):
+                outcome = self._pins.pinned(exchange, endpoint, len(self._server.endpoints), outcome)
+                outcome = self._parking.sealed(exchange, params, outcome)
+            done(outcome)
+
+        return leave
 
     def _pick(self, exchange: Exchange) -> Endpoint | None:
         candidates = self._server.reachable
@@ -83,8 +106,7 @@ class Attempts:
             return next((each for each in self._server.endpoints if not each.tried.is_set()), None)
         if len(candidates) == 1 or self._balancer is None:
             return candidates[0]
-        picked = self._balancer.pick(exchange, candidates)
-        return self._server.endpoint(picked.key)
+        return self._server.endpoint(self._balancer.pick(exchange, candidates).key)
 
     def attempt(self, exchange: Exchange, done: Done) -> None:
         """Serve one attempt at the endpoint that was picked."""
@@ -122,43 +144,51 @@ class Attempts:
         self._call(endpoint, link, exchange, done)
 
     def _call(self, endpoint: Endpoint, link: Link, exchange: Exchange, done: Done) -> None:
-        repeats = link.era == "modern" and not link.duplex and exchange.method == "tools/call"
-        if repeats and exchange.target in self._server.listings.left_out:
-            done(Failure.of(INVALID_PARAMS, f"Unknown tool: {exchange.name}"))
-            return
+        server, caller = self._server, exchange.caller
+        mirror = None
+        if link.era == "modern" and not link.duplex and exchange.method == "tools/call":
+            if exchange.target in server.listings.left_out:
+                done(Failure.of(INVALID_PARAMS, f"Unknown tool: {exchange.name}"))
+                return
+            mirror = Mirror(server.listings, exchange.target, exchange.param_headers)
         endpoint.in_flight += 1
-        link.used = asyncio.get_running_loop().time()
-        link.users.add(exchange.caller.principal.id)
-        self._server.join(link, exchange.caller)
-
-        def ended(call: Call, outcome: Outcome) -> None:
-            endpoint.in_flight -= 1
-            if self._balancer is not None:
-                try:
-                    self._balancer.learn(endpoint, outcome, call.seconds)
-                except Exception as error:
-                    self._server.log.error("the balancer raised while learning", exc_info=error)
-
-        def orphaned(id: Json, question: Question) -> None:
-            # It was asked while this principal's calls alone were in flight: those may have been meant.
-            others = calls_in_flight(link)
-            mine = others and {call.principal for call in others} == {exchange.caller.principal.id}
-            # A task goes on without the request that waited for it, if it was the client who gave that up.
-            if mine or (call.exchange.cancelled and self._server.tasks.behind(link, question) is not None):
-                self._server.asked(link, id, question, None)
-            else:
-                decline(link, id, question)
-
+        link.used = self._now()
+        if caller.session:
+            server.join(link, caller)
+        else:
+            link.users.add(caller.principal.id)
         deadlines = self._deadlines
         if exchange.method == "tasks/result" and deadlines is not None:  # which waits until the task is done
-            deadlines = Deadlines(max(deadlines.seconds, self._server.tasks.seconds_left(exchange)))
-        reread = self._server.tasks.reader(endpoint, link, exchange)
-        listings = self._server.listings
-        mirror = Mirror(listings, exchange.target, exchange.param_headers) if repeats else None
-        call = Call(
-            self._server.name, exchange, link, self._parking, deadlines, ended, orphaned, reread, mirror
-        )
-        call.start(done)
+            deadlines = Deadlines(max(deadlines.seconds, server.tasks.seconds_left(exchange)))
+        reread = server.tasks.reader(endpoint, link, exchange)
+        Call(self, endpoint, exchange, link, self._parking, deadlines, reread, mirror).start(done)
+
+    # -- from calls
+
+    @property
+    def server_name(self) -> str:
+        return self._server.name
+
+    def ended(self, call: Call, outcome: Outcome) -> None:
+        """The server has answered, or never will."""
+        call.endpoint.in_flight -= 1
+        if self._balancer is not None:
+            try:
+                self._balancer.learn(call.endpoint, outcome, call.seconds)
+            except Exception as error:
+                self._server.log.error("the balancer raised while learning", exc_info=error)
+
+    def orphaned(self, call: Call, id: Json, question: Question) -> None:
+        """The server asked something while this call was the one it could be about, and the call ends without it. It
+        was asked while this principal's calls alone were in flight: those may have been meant."""
+        link, server = call.link, self._server
+        others = calls_in_flight(link)
+        mine = others and {each.principal for each in others} == {call.principal}
+        # A task goes on without the request that waited for it, if it was the client who gave that up.
+        if mine or (call.exchange.cancelled and server.tasks.behind(link, question) is not None):
+            server.asked(link, id, question, None)
+        else:
+            decline(link, id, question)
 
     def _unavailable(self, problem: str) -> Failure:
         return Failure.of(

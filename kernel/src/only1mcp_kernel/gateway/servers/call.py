@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
@@ -39,6 +39,10 @@ from only1mcp_sdk import (
     Result,
 )
 from only1mcp_sdk.members import encode, join, quoted, text
+
+if TYPE_CHECKING:
+    from only1mcp_kernel.gateway.servers.attempts import Attempts
+    from only1mcp_kernel.gateway.servers.endpoint import Endpoint
 
 CANCELLED = Failure.of(-32603, "Request cancelled")
 
@@ -77,16 +81,15 @@ class Call:
     __slots__ = (
         "_answered",
         "_asked_at",
+        "_attempts",
         "_deadlines",
         "_done",
         "_mirror",
-        "_on_end",
-        "_orphaned",
         "_parking",
         "_questions",
         "_reread",
-        "_server",
         "_shown",
+        "endpoint",
         "exchange",
         "id",
         "link",
@@ -95,27 +98,25 @@ class Call:
 
     def __init__(
         self,
-        server: str,
+        attempts: Attempts,
+        endpoint: Endpoint,
         exchange: Exchange,
         link: Link,
         parking: Parking,
         deadlines: Deadlines | None,
-        on_end: Callable[[Call, Outcome], None],
-        orphaned: Callable[[Json, Question], None],
         reread: Reread | None = None,
         mirror: Mirror | None = None,
     ) -> None:
+        self.endpoint = endpoint
         self.exchange = exchange
-        self.seconds = 0.0
-        """How long the server has worked, without the time spent waiting for the client."""
-        self._server = server
         self.link = link
         self.id = link.next_id()
         """What the server knows it by, and the token of its progress."""
+        self.seconds = 0.0
+        """How long the server has worked, without the time spent waiting for the client."""
+        self._attempts = attempts
         self._parking = parking
         self._deadlines = deadlines
-        self._on_end = on_end
-        self._orphaned = orphaned
         self._reread = reread
         self._mirror = mirror
         self._done: Done | None = None
@@ -146,14 +147,14 @@ class Call:
 
     def _send(self) -> None:
         exchange, link = self.exchange, self.link
-        params = dict(exchange.params) if exchange.params else {}
-        member = NAME_PARAM.get(exchange.method)
-        if exchange.target != exchange.name and member is not None:
-            params[member] = quoted(exchange.target)
-        meta, capabilities = exchange.meta, exchange.caller.capabilities
-        if link.era != exchange.caller.era:
+        method, caller, meta = exchange.method, exchange.caller, exchange.meta
+        params = exchange.params.copy() if exchange.params else {}
+        if exchange.target != exchange.name and method in NAME_PARAM:
+            params[NAME_PARAM[method]] = quoted(exchange.target)
+        capabilities = caller.capabilities
+        if link.era != caller.era:
             capabilities = tasks.without(capabilities)
-            if exchange.method == "tools/call":
+            if method == "tools/call":
                 params.pop("task", None)  # a server without tasks runs the call plainly
             if link.era == "legacy":
                 params.pop("inputResponses", None)
@@ -161,10 +162,12 @@ class Call:
         if exchange.progress_token is not None:
             meta = {**meta, "progressToken": b"%d" % self.id}
         message, headers = link.dialect.request(
-            self.id, exchange.method, params, meta, capabilities, exchange.log_level
+            self.id, method, params, meta, capabilities, exchange.log_level
         )
         if self._mirror is not None:
-            headers = {**headers, **self._mirror.fields(params.get("arguments"))}
+            fields = self._mirror.fields(params.get("arguments"))
+            if fields:
+                headers = {**headers, **fields}
         link.send(self.id, message, headers, self)
 
     def _send_again(self) -> None:
@@ -198,18 +201,16 @@ class Call:
         self.exchange = exchange
         self._done = done
         exchange.on_cancel = self.cancel
-        self._asked_at = time.monotonic()
-        self._set_deadline()
-
-    def _set_deadline(self) -> None:
+        now = self._asked_at = time.monotonic()
         if self._deadlines is not None:
-            self.exchange.deadline = time.monotonic() + self._deadlines.seconds
-            self._deadlines.add(self._time_out)
+            exchange.deadline = now + self._deadlines.seconds
+            self._deadlines.add(self)
 
     def prolong(self) -> None:
         """The client works for the server meanwhile, and not on a question of this call: the time begins anew."""
-        if self._done is not None:
-            self._set_deadline()
+        if self._done is not None and self._deadlines is not None:
+            self.exchange.deadline = time.monotonic() + self._deadlines.seconds
+            self._deadlines.add(self)
 
     # -- from the link
 
@@ -333,7 +334,8 @@ class Call:
         self._let_questions_go()
         self._end(CANCELLED)
 
-    def _time_out(self) -> None:
+    def expired(self) -> None:
+        """It took too long."""
         self.link.cancel(self.id, "timed out", self.principal)
         seconds = self._deadlines.seconds if self._deadlines is not None else 0
         self._end(self._failure(f"did not answer within {seconds:g} s"))
@@ -354,36 +356,35 @@ class Call:
     def _pause(self) -> None:
         self.seconds += time.monotonic() - self._asked_at
         if self._deadlines is not None:
-            self._deadlines.discard(self._time_out)
+            self._deadlines.discard(self)
 
     def _end(self, outcome: Outcome) -> None:
         if self._done is None:
-            if self._answered is None and self._on_end is not None:
+            if self._answered is None:
                 self._answered = outcome  # the server went on without waiting: kept for the retry
-                self._on_end(self, outcome)
+                self._attempts.ended(self, outcome)
                 questions, self._questions = self._questions, {}
                 for key, (id, question) in questions.items():
                     self._take_back(key)
-                    self._orphaned(id, question)  # it may have been another call's all along
+                    self._attempts.orphaned(self, id, question)  # it may have been another call's all along
             return
         self._pause()
         done, self._done = self._done, None
         self._let_questions_go()
         if self._answered is None:
             self._answered = outcome
-            self._on_end(self, outcome)
+            self._attempts.ended(self, outcome)
         done(outcome)
 
     def _let_questions_go(self) -> None:
         """The call ends before its client was asked: the questions were another call's, or nobody's."""
         questions, self._questions = self._questions, {}
         for id, question in questions.values():
-            self._orphaned(id, question)
+            self._attempts.orphaned(self, id, question)
 
     def _failure(self, problem: str) -> Failure:
-        return Failure.of(
-            INTERNAL_ERROR, f'Server "{self._server}" {_verb(problem)}', {"server": self._server}
-        )
+        server = self._attempts.server_name
+        return Failure.of(INTERNAL_ERROR, f'Server "{server}" {_verb(problem)}', {"server": server})
 
 
 def _level(params: Members) -> str:

@@ -161,9 +161,8 @@ class Endpoint:
         era = self.era_for(caller)
         if era is None:
             return None
-        mine = owner_name(caller)
         for link in self._links.get(link_key(self._terms, era, caller), ()):
-            if link.alive and (link.owner is None or link.owner == mine):
+            if link.alive and (link.owner is None or link.owner == owner_name(caller)):
                 return link
         return None
 

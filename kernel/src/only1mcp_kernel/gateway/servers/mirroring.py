@@ -23,7 +23,7 @@ class Mirror:
         self._sent = sent
         self._renewed = False
 
-    def fields(self, arguments: Json | None) -> dict[str, str]:
+    def fields(self, arguments: Json | None) -> Mapping[str, str]:
         plan = self._listings.plans.get(self._tool, ())
         if not plan and not self._sent:
             return {}

@@ -9,7 +9,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from only1mcp_kernel.wire.seal import PREFIX, BadSeal, KeyRing
-from only1mcp_sdk import Done, Exchange, InputRequired, Json, Members, Outcome
+from only1mcp_sdk import Exchange, InputRequired, Json, Members
 from only1mcp_sdk.members import encode
 
 if TYPE_CHECKING:
@@ -41,18 +41,14 @@ class Parking:
         self._timers[ticket] = asyncio.get_running_loop().call_later(PARK_SECONDS, self._expire, ticket)
         return ticket
 
-    def sealing(self, exchange: Exchange, done: Done) -> Done:
-        """A `done` that makes the ticket of a parked call a state for the client, bound to the request as it is here:
-        where `take` sees its retry, and before filters of attempts change it."""
-        principal, params = exchange.caller.principal.id, exchange.params
-
-        def sealed(outcome: Outcome) -> None:
-            if isinstance(outcome, InputRequired) and not outcome.raw and outcome.state is not None:
-                ticket = [outcome.state, _digest(exchange, params)]
-                outcome = InputRequired(outcome.questions, self._keys.seal(_PURPOSE, principal, ticket))
-            done(outcome)
-
-        return sealed
+    def sealed(self, exchange: Exchange, params: Members | None, asked: InputRequired) -> InputRequired:
+        """With the ticket of a parked call made a state for the client, bound to the request: `params` are as they were
+        where `take` sees a retry, and before filters of attempts changed them."""
+        if asked.raw or asked.state is None:
+            return asked
+        ticket = [asked.state, _digest(exchange, params)]
+        state = self._keys.seal(_PURPOSE, exchange.caller.principal.id, ticket)
+        return InputRequired(asked.questions, state)
 
     def is_ours(self, state: str | None) -> bool:
         """Whether a request state claims to be one of ours (and not a server's own)."""

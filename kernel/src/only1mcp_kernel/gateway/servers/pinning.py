@@ -7,7 +7,7 @@ endpoint; so does a state that could be taken for ours (a server that is an Only
 from __future__ import annotations
 
 from only1mcp_kernel.wire.seal import PREFIX, BadSeal, KeyRing
-from only1mcp_sdk import Done, Exchange, InputRequired, Outcome
+from only1mcp_sdk import Exchange, InputRequired
 from only1mcp_sdk.members import join, quoted, split
 
 _PURPOSE = "pin"
@@ -19,22 +19,15 @@ class Pins:
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
 
-    def pinning(self, exchange: Exchange, replicas: int, done: Done) -> Done:
-        """A `done` that pins the states which need it, for a call at the exchange's endpoint."""
-        principal, server, endpoint = exchange.caller.principal.id, exchange.server, exchange.endpoint
-
-        def sealed(asked: InputRequired) -> InputRequired:
-            if asked.state is None or (replicas == 1 and not asked.state.startswith(PREFIX)):
-                return asked
-            state = self._keys.seal(_PURPOSE, principal, [server, endpoint, asked.state])
-            return InputRequired(
-                asked.questions, state, join({**split(asked.raw), "requestState": quoted(state)})
-            )
-
-        def pinned(outcome: Outcome) -> None:
-            done(sealed(outcome) if isinstance(outcome, InputRequired) and outcome.raw else outcome)
-
-        return pinned
+    def pinned(self, exchange: Exchange, endpoint: str, replicas: int, asked: InputRequired) -> InputRequired:
+        """With the state pinned to the endpoint it comes from, where it has to be."""
+        if not asked.raw or asked.state is None or (replicas == 1 and not asked.state.startswith(PREFIX)):
+            return asked
+        content = [exchange.server, endpoint, asked.state]
+        state = self._keys.seal(_PURPOSE, exchange.caller.principal.id, content)
+        return InputRequired(
+            asked.questions, state, join({**split(asked.raw), "requestState": quoted(state)})
+        )
 
     def unpin(self, exchange: Exchange) -> str | None:
         """The endpoint a retry must go to; its state is put back as the server gave it. None for a state that is not

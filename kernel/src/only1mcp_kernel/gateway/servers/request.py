@@ -54,7 +54,7 @@ class Asking:
         self._waiting = Awaited()
         self.result = self._waiting.future
         message, headers = link.dialect.request(
-            self._id, method, params, {}, capabilities or link.capabilities
+            self._id, method, dict(params), {}, capabilities or link.capabilities
         )
         link.send(self._id, message, headers, self._waiting)
 

@@ -14,6 +14,10 @@ Isolation = Literal["auto", "shared", "principal", "session"]
 LinkKey = tuple[str, ...]
 
 
+_MODERN = ("modern",)
+_LEGACY = ("legacy",)
+
+
 class Terms(Struct, frozen=True):
     """How a server's endpoints are reached."""
 
@@ -26,10 +30,10 @@ class Terms(Struct, frozen=True):
 def link_key(terms: Terms, era: Era, caller: Caller) -> LinkKey:
     """Callers of one key may share a link, unless it belongs to one of them."""
     if era == "modern":
-        return ("modern",)
+        return _MODERN
     if terms.isolation == "shared":
-        return ("legacy",)
-    group = declared_to(era, caller).group
+        return _LEGACY
+    group = caller.capabilities.group if caller.era == era else without(caller.capabilities).group
     if terms.isolation == "session":
         return ("legacy", owner_name(caller), group)
     return ("legacy", caller.principal.id, group)
