@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from only1mcp_kernel.daemon.exits import exit_code
 from only1mcp_kernel.daemon.gateway import Edit, Gateway, assemble
 from only1mcp_kernel.daemon.home import Home, make_private
 from only1mcp_kernel.daemon.log import BackgroundFile, log_to
+from only1mcp_kernel.daemon.loop import run
 from only1mcp_kernel.daemon.process import SETTLE_SECONDS, Process, Report, run_controlled
 from only1mcp_kernel.daemon.report import LogReport, PipeReport, TerminalReport
 
@@ -25,7 +25,7 @@ def serve_in_foreground(
 ) -> None:
     """Serve until stopped; report on `talk`, log on stderr. Blocks. Raises `Only1McpError`."""
     log_to(logging.StreamHandler())
-    asyncio.run(_serve(Home.of(config), edit, TerminalReport(talk, data, SETTLE_SECONDS), insecure))
+    run(_serve(Home.of(config), edit, TerminalReport(talk, data, SETTLE_SECONDS), insecure))
 
 
 def serve_in_background(config: Path, edit: Edit, *, insecure: bool, pipe: int) -> None:
@@ -36,7 +36,7 @@ def serve_in_background(config: Path, edit: Edit, *, insecure: bool, pipe: int) 
     try:
         home.prepare()
         log_to(BackgroundFile(home.log_file))
-        asyncio.run(_serve(home, edit, report, insecure))
+        run(_serve(home, edit, report, insecure))
     except Exception as error:
         _log.error("the gateway ended: %s", error)
         report.failed(str(error) or type(error).__name__, exit_code(error))
@@ -59,7 +59,7 @@ def serve_one_client(config: Path, listener: str) -> None:
         assembly = assemble(home.config, home.state, listen_only(listener))
         await Process(home, assembly, LogReport(SETTLE_SECONDS)).run()
 
-    asyncio.run(serve())
+    run(serve())
 
 
 @asynccontextmanager

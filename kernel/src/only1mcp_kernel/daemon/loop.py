@@ -1,0 +1,39 @@
+"""The event loop a gateway runs on: uvloop where it is installed, else asyncio's own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from only1mcp_sdk import Only1McpError
+
+VARIABLE = "ONLY1MCP_LOOP"
+"""In the environment: `uvloop` or `asyncio`, for who wants to say it."""
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run to the end, as `asyncio.run` does. Raises `Only1McpError` when the loop asked for is not there."""
+    try:
+        factory = _factory()
+    except BaseException:
+        main.close()
+        raise
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main)
+
+
+def _factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    wanted = os.environ.get(VARIABLE, "")
+    if wanted not in ("", "asyncio", "uvloop"):
+        raise Only1McpError(f"{VARIABLE} should be asyncio or uvloop, not {wanted!r}")
+    if wanted == "asyncio":
+        return None
+    try:
+        import uvloop
+    except ImportError:
+        if wanted:
+            raise Only1McpError(f"{VARIABLE} is uvloop, which is not installed") from None
+        return None
+    return uvloop.new_event_loop
