@@ -13,6 +13,8 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from only1mcp_sdk.flow import Pipe, Source
+
 Era: TypeAlias = Literal["legacy", "modern"]
 """`legacy`: the revisions with an `initialize` handshake (2024-11-05 to 2025-11-25).
 `modern`: the stateless ones (2026-07-28)."""
@@ -85,6 +87,14 @@ class Result(Struct, frozen=True):
 
     raw: bytes
     era: Era
+
+
+class Poured(Result, frozen=True):
+    """A result that has gone to the client piece by piece, as it came; `raw` is empty. Only filters that do not read
+    results are given one."""
+
+    size: int = 0
+    """Its bytes."""
 
 
 class Failure(Struct, frozen=True):
@@ -167,6 +177,9 @@ class Exchange(Struct, eq=False):
     """The server takes its time and holds no connection meanwhile: neither need the client."""
     on_question: Callable[[], None] | None = None
     """The server asks something more while the client thinks about what it was asked before."""
+    pour: Callable[[Source], Pipe | None] | None = None
+    """Where a large result may go as it arrives; a pipe for the bytes of the result alone. None where it has to be
+    whole. Whoever has to see the whole result puts None here."""
     _arguments: Any = msgspec.UNSET
 
     def __post_init__(self) -> None:

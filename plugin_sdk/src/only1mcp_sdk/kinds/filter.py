@@ -16,6 +16,9 @@ class Filter(Protocol):
     `before` runs in the order of the configuration and `after` in reverse. Neither may block or await.
 
     An exception out of either becomes an internal error for this exchange, logged with the plugin's name.
+
+    A filter whose class says `reads_results = False` looks at no result's bytes: large ones then go to the client while
+    they arrive, and `after` gets `Poured` in their place. Whatever it returns instead, the client has had its answer.
     """
 
     @property

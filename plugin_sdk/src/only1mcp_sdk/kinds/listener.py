@@ -31,8 +31,9 @@ class Answer(Protocol):
 
     def pour(self, source: Source, headers: Mapping[str, str] = {}) -> Pipe | None:
         """The last message, in pieces: a JSON body with status 200. A client that reads slowly pauses `source`. When
-        the pipe fails, the connection is aborted: nothing else tells a client that something is missing. None where
-        only whole messages can be sent, as on an event stream: collect it and `finish`."""
+        the pipe fails, the connection is aborted: nothing else tells a client that something is missing. `send` and
+        `finish` are ignored from now on. A client that leaves holds nothing up: what comes is dropped. None where only
+        whole messages can be sent, as on an event stream: `finish` with it once it is there."""
 
 
 class Posting(Protocol):

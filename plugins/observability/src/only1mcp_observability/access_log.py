@@ -36,6 +36,7 @@ class AccessLog:
     """Implements `Filter`. The opener spawns `write_regularly` and awaits `close` in the end."""
 
     place: Place = "gateway"
+    reads_results = False
 
     def __init__(
         self, clock: Clock, format: Callable[[Record], str], lines: Lines, logger: logging.Logger

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from only1mcp_kernel.gateway.clients.sinks import NOTHING
-from only1mcp_sdk import Answer
+from only1mcp_sdk import Answer, Pipe, Source
 
 MAX_EVENTS = 1000
 """Events that one session's log keeps."""
@@ -148,6 +148,16 @@ class EventStream:
             if self._answer is not None:
                 self._answer.finish(message, status, headers)
                 self._detach()
+
+    def pour(self, source: Source) -> Pipe | None:
+        """Only as the plain answer to a request: what is in the log is whole."""
+        if self.finished or self.number or self._answer is None:
+            return None
+        pipe = self._answer.pour(source)
+        if pipe is not None:
+            self.finished = True
+            self._detach()
+        return pipe
 
     def _end(self) -> None:
         self.finished = True

@@ -14,7 +14,7 @@ from only1mcp_kernel.gateway.clients.events import EventStream
 from only1mcp_kernel.gateway.clients.load import Load
 from only1mcp_kernel.gateway.clients.rounds import Round
 from only1mcp_kernel.gateway.clients.sessions import Session
-from only1mcp_kernel.gateway.clients.sinks import Sink
+from only1mcp_kernel.gateway.clients.sinks import ResultPipe, Sink
 from only1mcp_kernel.protocol import legacy, modern
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR, INVALID_PARAMS, REVISIONS
 from only1mcp_kernel.wire import envelope as wire
@@ -29,7 +29,10 @@ from only1mcp_sdk import (
     Members,
     Notification,
     Outcome,
+    Pipe,
+    Poured,
     Result,
+    Source,
 )
 from only1mcp_sdk.members import join, quoted, split, text
 
@@ -60,6 +63,7 @@ class ModernRequest:
         self._load = load
         self._on_end = on_end
         self.exchange = exchange = Exchange(message.method, params, meta, caller, self.emit)
+        exchange.pour = self._pour
         exchange.name = subject(message.method, params)
         if "inputResponses" in params or "requestState" in params:
             exchange.answers, exchange.state = modern.read_answers(params)
@@ -68,6 +72,10 @@ class ModernRequest:
 
     def start(self, handler: Handler) -> None:
         handler(self.exchange, self._done)
+
+    def _pour(self, source: Source) -> Pipe | None:
+        pipe = None if self._finished else self._sink.pour(source)
+        return None if pipe is None else ResultPipe(pipe, self._id)
 
     def emit(self, notification: Notification) -> None:
         if not self._finished and not self.exchange.cancelled:
@@ -93,6 +101,8 @@ class ModernRequest:
         self._on_end()
         if self.exchange.cancelled:
             self._sink.finish()
+        elif isinstance(outcome, Poured):
+            return
         elif isinstance(outcome, Result):
             try:
                 result = modern.write_result(self.exchange.method, outcome)
@@ -187,10 +197,15 @@ class LegacyRequest:
     def _new_exchange(self) -> Exchange:
         exchange = Exchange(self._method, self._params, self._meta, self._session.caller, self.emit)
         exchange.name = subject(self._method, self._params or {})
+        exchange.pour = self._pour
         exchange.on_pause = self._pause
         exchange.on_question = self._go_on
         exchange.log_level = self._session.log_level  # a modern server has to be told with each request
         return exchange
+
+    def _pour(self, source: Source) -> Pipe | None:
+        pipe = None if self._finished else self.sink.pour(source)
+        return None if pipe is None else ResultPipe(pipe, self._id)
 
     def _pause(self) -> None:
         """Let the client poll, where it knows how to: its stream goes on when it comes back."""
@@ -206,7 +221,9 @@ class LegacyRequest:
                 return
             self._round.withdraw()
             self._round = None
-        if isinstance(outcome, Result):
+        if isinstance(outcome, Poured):
+            self._finish(b"")
+        elif isinstance(outcome, Result):
             try:
                 result = legacy.write_result(outcome)
             except ValueError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from only1mcp_sdk import Answer, Channel
+from only1mcp_sdk import Answer, Channel, Pipe, Source
 
 NOTHING: Mapping[str, str] = {}
 
@@ -23,17 +23,39 @@ class Sink(Protocol):
     def finish(self, message: bytes = b"", status: int = 200, headers: Mapping[str, str] = NOTHING) -> None:
         """The last message; empty when there is nothing to say."""
 
+    def pour(self, source: Source) -> Pipe | None:
+        """The last message, in pieces; None where it can't be."""
+
+
+class ResultPipe:
+    """A result in pieces, made the response to the request of this id. The id comes last: of two members of one name,
+    readers take the last one."""
+
+    __slots__ = ("_id", "_pipe", "fail", "write")
+
+    def __init__(self, pipe: Pipe, id: bytes) -> None:
+        self._pipe = pipe
+        self._id = id
+        self.write = pipe.write
+        self.fail = pipe.fail
+        pipe.write(b'{"jsonrpc":"2.0","result":')
+
+    def end(self) -> None:
+        self._pipe.write(b',"id":' + self._id + b"}")
+        self._pipe.end()
+
 
 class AnswerSink:
     """To an HTTP answer."""
 
-    __slots__ = ("finish", "notify")
+    __slots__ = ("finish", "notify", "pour")
 
     reachable = True
 
     def __init__(self, answer: Answer) -> None:
         self.notify = answer.send
         self.finish = answer.finish
+        self.pour = answer.pour
 
 
 class ChannelSink:
@@ -52,6 +74,9 @@ class ChannelSink:
     def finish(self, message: bytes = b"", status: int = 200, headers: Mapping[str, str] = NOTHING) -> None:
         if message:
             self._channel.send(message)
+
+    def pour(self, source: Source) -> Pipe | None:
+        return None  # other messages have to get through in between
 
 
 class Batch:
@@ -99,3 +124,6 @@ class _Part:
         if not self._done:
             self._done = True
             self._batch.finished(message)
+
+    def pour(self, source: Source) -> Pipe | None:
+        return None

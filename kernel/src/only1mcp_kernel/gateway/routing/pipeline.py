@@ -40,6 +40,7 @@ def contained(name: str, handler: Handler) -> Handler:
 def _around(name: str, each: Filter, inner: Handler) -> Handler:
     log = logging.getLogger(f"only1mcp.{name}")
     before, after = each.before, each.after
+    whole = getattr(each, "reads_results", True)
 
     def guarded(exchange: Exchange, done: Done) -> None:
         def leave(outcome: Outcome) -> None:
@@ -56,8 +57,10 @@ def _around(name: str, each: Filter, inner: Handler) -> Handler:
             outcome = _fault(log, name, error)
         if outcome is not None:
             done(outcome)
-        else:
-            inner(exchange, leave)
+            return
+        if whole:
+            exchange.pour = None
+        inner(exchange, leave)
 
     return guarded
 

@@ -40,6 +40,7 @@ def translated(aliases: Mapping[str, str], handler: Handler) -> Handler:
             done(outcome)
 
         exchange.emit = emit_translated
+        exchange.pour = None
         handler(exchange, leave)
 
     return serve

@@ -7,6 +7,7 @@ then the exchange ends with `InputRequired`, the call is parked, and a retry (a 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,6 +19,7 @@ from only1mcp_kernel.gateway.servers.deadlines import Deadlines
 from only1mcp_kernel.gateway.servers.link import Link
 from only1mcp_kernel.gateway.servers.mirroring import Mirror
 from only1mcp_kernel.gateway.servers.parking import Parking
+from only1mcp_kernel.gateway.servers.pouring import Pouring
 from only1mcp_kernel.gateway.servers.request import read_error
 from only1mcp_kernel.protocol import bridge, tasks
 from only1mcp_kernel.protocol.capabilities import lacking
@@ -26,6 +28,7 @@ from only1mcp_kernel.protocol.legacy import wants
 from only1mcp_kernel.protocol.modern import NAME_PARAM
 from only1mcp_kernel.protocol.revisions import HEADER_MISMATCH, INTERNAL_ERROR
 from only1mcp_kernel.wire.envelope import Envelope
+from only1mcp_kernel.wire.splice import Splice
 from only1mcp_sdk import (
     Done,
     Exchange,
@@ -35,8 +38,11 @@ from only1mcp_sdk import (
     Members,
     Notification,
     Outcome,
+    Pipe,
+    Poured,
     Question,
     Result,
+    Source,
 )
 from only1mcp_sdk.members import encode, join, quoted, text
 
@@ -49,6 +55,7 @@ CANCELLED = Failure.of(-32603, "Request cancelled")
 GATHER_SECONDS = 0.02
 """How long a server has for asking several things at once, where the client learns of them together."""
 
+_COMPLETE = re.compile(rb'\{\s*"resultType"\s*:\s*"complete"\s*[,}]')
 MAX_QUESTIONS = 64
 """How many questions of one call may be open at its client."""
 
@@ -86,6 +93,7 @@ class Call:
         "_done",
         "_mirror",
         "_parking",
+        "_pouring",
         "_questions",
         "_reread",
         "_shown",
@@ -124,6 +132,7 @@ class Call:
         self._shown: set[str] = set()
         """Those of them that the client has been given."""
         self._answered: Outcome | None = None
+        self._pouring: Pouring | None = None
         self._asked_at = 0.0
 
     def start(self, done: Done) -> None:
@@ -229,6 +238,27 @@ class Call:
             if self._reread is not None:
                 outcome = self._reread(self, outcome)
         self._end(outcome)
+
+    def arriving(self, start: bytes, source: Source) -> Pipe | None:
+        """A large result goes on as it arrives, where nobody has to see it whole."""
+        exchange, era = self.exchange, self.link.era
+        if exchange.pour is None or self._done is None or self._questions or self._reread is not None:
+            return None
+        splice = Splice(self.id)
+        begin = splice.begin(start) if era == exchange.caller.era else None
+        if begin is None or (era == "modern" and _COMPLETE.match(start, begin) is None):
+            return None
+        pipe = exchange.pour(source)
+        if pipe is None:
+            return None
+        pouring = self._pouring = Pouring(splice, source, pipe, self._poured)
+        pouring.write(start[begin:])
+        return pouring
+
+    def _poured(self, size: int, problem: str) -> None:
+        self._pouring = None
+        self.link.poured(self.id)
+        self._end(self._failure(problem) if problem else Poured(b"", self.link.era, size))
 
     def _mismatched(self) -> None:
         """What the server refused is between it and the gateway; the client has no part in it."""
@@ -370,6 +400,8 @@ class Call:
             return
         self._pause()
         done, self._done = self._done, None
+        if self._pouring is not None:
+            self._pouring.stop()
         self._let_questions_go()
         if self._answered is None:
             self._answered = outcome

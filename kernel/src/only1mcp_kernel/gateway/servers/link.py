@@ -49,6 +49,9 @@ class Waiting(Protocol):
 
     def answered(self, message: Envelope) -> None: ...
 
+    def arriving(self, start: bytes, source: Source) -> Pipe | None:
+        """A large answer begins. None: it is to be collected first."""
+
     def paused(self) -> None:
         """The server lets the answer wait, and is polled for it."""
 
@@ -235,7 +238,8 @@ class Link:
             waiting.lost(f"answered with a message that is not JSON-RPC: {bad.message}")
 
     def arriving(self, start: bytes, source: Source, stream: int) -> Pipe | None:
-        return None
+        waiting = self.waiting.get(stream) if self.alive else None
+        return waiting.arriving(start, source) if waiting is not None else None
 
     def paused(self, stream: int) -> None:
         waiting = self.waiting.get(stream)
@@ -253,6 +257,10 @@ class Link:
         if self.alive:
             self._fail(problem)
             self._host.link_closed(self, problem)
+
+    def poured(self, id: int) -> None:
+        """The answer to this request went to its client in pieces."""
+        self.waiting.pop(id, None)
 
     def _take(self, message: Envelope, stream: int | None) -> None:
         if message.method:

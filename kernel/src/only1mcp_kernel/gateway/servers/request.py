@@ -6,7 +6,7 @@ import asyncio
 
 from only1mcp_kernel.gateway.servers.link import Link
 from only1mcp_kernel.wire.envelope import Envelope
-from only1mcp_sdk import Capabilities, ConnectionLost, Failure, Json, Members
+from only1mcp_sdk import Capabilities, ConnectionLost, Failure, Json, Members, Pipe, Source
 from only1mcp_sdk.members import split, text
 
 
@@ -31,6 +31,9 @@ class Awaited:
             self.future.set_exception(ServerError(read_error(message.error)))
         else:
             self.future.set_result(message.result)
+
+    def arriving(self, start: bytes, source: Source) -> Pipe | None:
+        return None
 
     def paused(self) -> None:
         """It is awaited all the same."""

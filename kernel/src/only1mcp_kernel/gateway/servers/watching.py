@@ -19,7 +19,7 @@ from only1mcp_kernel.gateway.servers.request import ServerError, ask
 from only1mcp_kernel.protocol.tasks import TAKING_TASKS
 from only1mcp_kernel.protocol.upstream import NO_CAPABILITIES
 from only1mcp_kernel.wire.envelope import Envelope
-from only1mcp_sdk import ConnectionLost, Failure, Json, Members
+from only1mcp_sdk import ConnectionLost, Failure, Json, Members, Pipe, Source
 from only1mcp_sdk.members import encode, quoted
 
 Heard = Callable[[Link, Envelope, Members], None]
@@ -51,6 +51,9 @@ class _Stream:
 
     def answered(self, message: Envelope) -> None:
         self.lost("it ended")
+
+    def arriving(self, start: bytes, source: Source) -> Pipe | None:
+        return None
 
     def paused(self) -> None:
         """It is awaited all the same."""

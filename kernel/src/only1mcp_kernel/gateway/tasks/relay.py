@@ -23,7 +23,7 @@ from only1mcp_kernel.protocol import tasks
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
-from only1mcp_sdk import Caller, Exchange, Failure, Json, Members, Outcome, Question, Result
+from only1mcp_sdk import Caller, Exchange, Failure, Json, Members, Outcome, Pipe, Question, Result, Source
 from only1mcp_sdk.members import join, quoted, split, text
 
 
@@ -269,6 +269,9 @@ class _Progress:
 
     def answered(self, message: Envelope) -> None:
         """The request was answered long ago."""
+
+    def arriving(self, start: bytes, source: Source) -> Pipe | None:
+        return None
 
     def paused(self) -> None:
         """It is awaited all the same."""

@@ -1,0 +1,110 @@
+"""A large result in pieces: found at the beginning of a response, followed to its end, never decoded.
+
+What has to hold is checked all the same: that the response is the one to this request, and that what is taken for the
+result is one JSON object with nothing after it. Otherwise a server could put members of its own choice beside it, and
+make another message of the answer.
+"""
+
+from __future__ import annotations
+
+import re
+
+from only1mcp_kernel.wire.envelope import MAX_DEPTH
+
+HELD = 1024
+"""Bytes that are held back until the end is known. What follows a result is less."""
+_MEMBER = rb'"(?:jsonrpc|id)"\s*:\s*(?:"2\.0"|[0-9]{1,19})'
+_HEAD = re.compile(rb"\s*\{\s*((?:" + _MEMBER + rb'\s*,\s*)*)"result"\s*:\s*(?=\{)')
+_TAIL = re.compile(rb"((?:\s*,\s*" + _MEMBER + rb")*)\s*\}\s*")
+_PAIR = re.compile(rb'"(jsonrpc|id)"\s*:\s*("2\.0"|[0-9]+)')
+_OPEN = ord("[")
+_QUOTE = ord('"')
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+class Malformed(Exception):
+    """It is no response to this request, or its result is no JSON object."""
+
+
+class Splice:
+    """The result within the response to the request of one id. `begin`, `advance` any number of times, `finish`."""
+
+    __slots__ = ("_depth", "_escaped", "_head", "_id", "_in_string")
+
+    def __init__(self, id: int) -> None:
+        self._id = b"%d" % id
+        self._head = b""
+        self._depth = 0
+        self._in_string = False
+        self._escaped = False
+        """In a string, right behind a backslash."""
+
+    def begin(self, start: bytes) -> int | None:
+        """Where the result begins in the first bytes of the response; None where that can't be told, or where it is
+        made of so many strings that decoding it is quicker."""
+        found = _HEAD.match(start, 0, HELD)
+        if found is None or start.count(b'"') > 64 + len(start) // 32:
+            return None
+        self._head = found[1]
+        return found.end()
+
+    def advance(self, piece: bytes) -> None:
+        """This much belongs to the result, and it goes on. Raises `Malformed` where it does not."""
+        piece = self._without_escapes(piece)
+        position, end = 0, len(piece)
+        while position < end:
+            quote = piece.find(b'"', position)
+            stop = end if quote < 0 else quote
+            if not self._in_string:
+                self._brackets(piece[position:stop])
+            if quote >= 0:
+                self._in_string = not self._in_string
+            position = stop + 1
+
+    def finish(self, last: bytes) -> int:
+        """Where the result ends in the last bytes of the response. Raises `Malformed`."""
+        end = self._closing(last)
+        tail = _TAIL.fullmatch(last, end)
+        if tail is None:
+            raise Malformed("the end of the answer is malformed")
+        members = _PAIR.findall(self._head) + _PAIR.findall(tail[1])
+        if sorted(members) != [(b"id", self._id), (b"jsonrpc", b'"2.0"')]:
+            raise Malformed("the answer is no JSON-RPC, or one to another request")
+        return end
+
+    def _without_escapes(self, piece: bytes) -> bytes:
+        """As long as it was, with no quotes left but those where strings begin and end."""
+        if self._escaped:
+            piece = b"." + piece[1:]
+        if b"\\" in piece:
+            piece = piece.replace(b"\\\\", b"..").replace(b'\\"', b"..")
+        self._escaped = piece[-1:] == b"\\"
+        return piece
+
+    def _brackets(self, text: bytes) -> None:
+        """Count those of a text between strings."""
+        brackets = text.translate(_ONE_KIND, _NOT_BRACKETS)
+        opened = brackets.count(b"[")
+        if self._depth > len(brackets) - opened and self._depth + opened <= MAX_DEPTH:
+            self._depth += 2 * opened - len(brackets)
+            return
+        for bracket in brackets:
+            self._depth += 1 if bracket == _OPEN else -1
+            if not 0 < self._depth <= MAX_DEPTH:
+                raise Malformed("something follows the result" if not self._depth else "nested too deeply")
+
+    def _closing(self, last: bytes) -> int:
+        """The offset behind the bracket that closes the result."""
+        for position, byte in enumerate(self._without_escapes(last)):
+            if byte == _QUOTE:
+                self._in_string = not self._in_string
+            elif self._in_string:
+                continue
+            elif byte in b"[{":
+                self._depth += 1
+            elif byte in b"]}":
+                self._depth -= 1
+                if not self._depth:
+                    return position + 1
+        raise Malformed("the answer ends early")
