@@ -56,6 +56,10 @@ def status_lines(status: Status) -> Iterator[str]:
     yield f"configuration: {status['config']}"
     for address in status.get("addresses", ()):
         yield f"listening at:  {address}"
+    requests = status.get("requests", {})
+    if requests.get("taken"):
+        refused = f", {requests['refused']} refused" if requests["refused"] else ""
+        yield f"requests:      {requests['taken']}, {requests['in_flight']} in flight{refused}"
     servers: Mapping[str, Status] = status.get("servers", {})
     width = max(map(len, servers), default=0)
     for name, server in servers.items():
@@ -64,6 +68,7 @@ def status_lines(status: Status) -> Iterator[str]:
             server.get("state"),
             "+".join(server.get("eras", ())),
             ", ".join(counts),
+            _calls(server.get("calls", {})),
             server.get("problem"),
         ]
         yield f"  {name:<{width}}  {'; '.join(dict.fromkeys(part for part in parts if part))}"
@@ -73,6 +78,15 @@ def _why(server: Status) -> str:
     problem = server.get("problem")
     # While a server has not failed, its problem is no more than its state.
     return "it has not answered yet" if problem in (None, "connecting") else str(problem)
+
+
+def _calls(calls: Status) -> str:
+    if not calls.get("ended"):
+        return ""
+    bound = calls["seconds"]["most_within"]
+    slow = f", 99 % within {bound * 1000:g} ms" if bound is not None else ""
+    failed = f", {calls['failed']} failed" if calls["failed"] else ""
+    return _count(calls["ended"], "calls") + failed + slow
 
 
 def _count(number: int, plural: str) -> str:

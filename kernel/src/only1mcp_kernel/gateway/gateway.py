@@ -175,7 +175,13 @@ class Gateway:
             "shown": _shown(generation.routers.get(DEFAULT_PROFILE)),
             "profiles": {name: list(router.servers) for name, router in generation.routers.items()},
             "sessions": len(self._sessions),
-            "streams": len(self._clients),
+            "streams": self._streams.total,
+            "requests": {
+                "taken": self._requests.entered,
+                "in_flight": self._requests.total,
+                "refused": self._requests.refused,
+            },
+            "buffered_bytes": self._buffers.held,
         }
 
     # -- for the gate (gateway.gate.Serving)

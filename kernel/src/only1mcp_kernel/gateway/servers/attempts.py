@@ -151,7 +151,7 @@ class Attempts:
                 done(Failure.of(INVALID_PARAMS, f"Unknown tool: {exchange.name}"))
                 return
             mirror = Mirror(server.listings, exchange.target, exchange.param_headers)
-        endpoint.in_flight += 1
+        endpoint.figures.in_flight += 1
         link.used = self._now()
         if caller.session:
             server.join(link, caller)
@@ -171,7 +171,11 @@ class Attempts:
 
     def ended(self, call: Call, outcome: Outcome) -> None:
         """The server has answered, or never will."""
-        call.endpoint.in_flight -= 1
+        figures = call.endpoint.figures
+        figures.in_flight -= 1
+        figures.seconds.observe(call.seconds)
+        if isinstance(outcome, Failure):
+            figures.failed += 1
         if self._balancer is not None:
             try:
                 self._balancer.learn(call.endpoint, outcome, call.seconds)

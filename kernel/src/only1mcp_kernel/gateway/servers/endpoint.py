@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
+from only1mcp_kernel.gateway.metrics import CallFigures
 from only1mcp_kernel.gateway.servers.handshake import WrongEra, greet
 from only1mcp_kernel.gateway.servers.link import Link
 from only1mcp_kernel.gateway.servers.request import ServerError, ask
@@ -84,7 +85,7 @@ class Endpoint:
     ) -> None:
         self.key = key
         self.weight = weight
-        self.in_flight = 0
+        self.figures = CallFigures()
         self.up = False
         self.tried = asyncio.Event()
         """Set once the first attempt to reach it has ended, one way or the other."""
@@ -102,6 +103,10 @@ class Endpoint:
         self._opening: dict[Slot, asyncio.Task[Link | None]] = {}
         self._attention = asyncio.Event()
         self._tasks = tasks
+
+    @property
+    def in_flight(self) -> int:
+        return self.figures.in_flight
 
     # -- the anchor
 

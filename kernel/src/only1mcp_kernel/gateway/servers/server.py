@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from only1mcp_kernel.gateway.metrics import summed
 from only1mcp_kernel.gateway.servers.attempts import Attempts
 from only1mcp_kernel.gateway.servers.catalogue import LISTS, Memory
 from only1mcp_kernel.gateway.servers.endpoint import Endpoint
@@ -285,6 +286,7 @@ class Server:
         }
         eras = sorted({era for each in self.endpoints for era, known in each.speaks.items() if known})
         status: dict[str, Any] = {"state": state, "eras": eras, "connections": len(self.links), **counts}
+        status["calls"] = summed([each.figures for each in self.endpoints])
         if self.problem and not self.up:
             status["problem"] = self.problem
         return status
