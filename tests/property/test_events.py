@@ -142,7 +142,7 @@ def test_no_event_or_line_is_larger_than_allowed(stream: bytes, limit: int, plac
     try:
         for chunk in cut(stream, places):
             got += events.feed(chunk)
-            assert len(events._buffer) + len(events._data) <= limit + SLACK
+            assert events.held <= limit + SLACK
     except EventTooLarge:
         assert max(map(len, re.split(rb"\r|\n", stream))) + stream.count(b"data") > limit
     else:

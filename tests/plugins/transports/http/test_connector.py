@@ -16,8 +16,10 @@ from only1mcp_sdk.testing.fakes import RecordingInbox
 from tests.plugins.transports.http.upstream import (
     ANSWER,
     HEADERS,
+    LANES,
     OFFER,
     REQUEST,
+    Lane,
     clean,
     closed_port,
     connected,
@@ -28,13 +30,20 @@ from tests.plugins.transports.http.upstream import (
     streams,
 )
 
+LOOPS = LANES
+
 SESSION = {"Mcp-Session-Id": "s1"}
 
 
 async def test_keeps_the_contract() -> None:
     async with serving(echoes) as upstream:
         nowhere = f"http://127.0.0.1:{closed_port()}/mcp"
-        await check_connector(OFFER, {"url": upstream.url}, {"url": nowhere}, HEADERS)
+        await check_connector(
+            OFFER,
+            {"url": upstream.url, "fast_lane": Lane.fast},
+            {"url": nowhere, "fast_lane": Lane.fast},
+            HEADERS,
+        )
 
 
 async def test_a_json_answer_arrives_as_it_is() -> None:
@@ -392,12 +401,12 @@ async def test_an_abandoned_end_of_the_handshake_holds_nothing_up() -> None:
 async def test_close_cancels_and_waits_briefly_for_a_server_that_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("only1mcp_transports.http.connection.FAREWELL", 0.3)
+    monkeypatch.setattr("only1mcp_transports.http.farewell.FAREWELL", 0.3)
     async with (
         serving(
             says(headers=SESSION), streams(hold=True), delete=[hangs], get=[streams(hold=True)]
         ) as upstream,
-        open_alone(OFFER, url=upstream.url) as connector,
+        open_alone(OFFER, fast_lane=Lane.fast, url=upstream.url) as connector,
         clean(),
     ):
         inbox = RecordingInbox()
@@ -416,7 +425,7 @@ async def test_close_cancels_and_waits_briefly_for_a_server_that_hangs(
 
 async def test_the_end_of_the_connector_ends_its_connections() -> None:
     async with clean(), serving(says(headers=SESSION)) as upstream:
-        async with open_alone(OFFER, url=upstream.url) as connector:
+        async with open_alone(OFFER, fast_lane=Lane.fast, url=upstream.url) as connector:
             inbox = RecordingInbox()
             connection = await connector.connect(inbox)
             connection.send(REQUEST, HEADERS, 1)
@@ -461,7 +470,7 @@ async def test_a_proxy_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyP
 async def test_a_proxy_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
-    async with open_alone(OFFER, url="https://far.example.invalid/") as connector:
+    async with open_alone(OFFER, fast_lane=Lane.fast, url="https://far.example.invalid/") as connector:
         with pytest.raises(ConnectFailed, match="HTTPS_PROXY"):
             await connector.connect(RecordingInbox())
 

@@ -8,11 +8,12 @@ import time
 import pytest
 from aiohttp import web
 
-from only1mcp_transports.http import listening, replies
-from only1mcp_transports.http.replies import is_answer
+from only1mcp_transports.http import listening, refusal, stream
+from only1mcp_transports.http.stream import is_answer
 from tests.plugins.transports.http.upstream import (
     ANSWER,
     HEADERS,
+    LANES,
     NOTE,
     REQUEST,
     Act,
@@ -25,14 +26,16 @@ from tests.plugins.transports.http.upstream import (
     streams,
 )
 
+LOOPS = LANES
+
 SESSION = {"Mcp-Session-Id": "s1"}
 SOON = b"retry: 50\n\n"
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replies, "DEFAULT_RETRY", 0.05)
-    monkeypatch.setattr(replies, "MIN_RETRY", 0.01)
+    monkeypatch.setattr(stream, "DEFAULT_RETRY", 0.05)
+    monkeypatch.setattr(stream, "MIN_RETRY", 0.01)
     monkeypatch.setattr(listening, "FIRST_WAIT", 0.02)
     monkeypatch.setattr(listening, "LONGEST_WAIT", 0.1)
 
@@ -61,7 +64,7 @@ async def test_an_answer_in_several_lines_and_events_of_other_types() -> None:
 
 
 async def test_a_stream_that_stays_open_after_its_answer_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replies, "_LINGER", 0.1)
+    monkeypatch.setattr(stream, "LINGER", 0.1)
     act = streams(event(ANSWER, b"1"), hold=True)
     async with clean(), serving(act) as upstream, connected(upstream.url) as line:
         assert await line.ask() == ""
@@ -92,7 +95,7 @@ async def test_an_event_over_the_limit_ends_the_stream() -> None:
 
 
 async def test_a_refusal_that_never_ends_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replies, "_BRIEF", 0.1)
+    monkeypatch.setattr(refusal, "BRIEF", 0.1)
 
     async def act(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(status=500)
@@ -179,7 +182,7 @@ async def test_resuming_is_given_up(get: Act) -> None:
     post = streams(event(NOTE, b"1"), session="s1")
     async with clean(), serving(post, get=[get]) as upstream, connected(upstream.url) as line:
         assert await line.ask()
-        assert len(upstream.of("GET")) == replies.ATTEMPTS
+        assert len(upstream.of("GET")) == stream.ATTEMPTS
         assert line.messages() == [NOTE]
 
 

@@ -16,9 +16,11 @@ from aiohttp import web
 from only1mcp_sdk import ConnectFailed
 from only1mcp_sdk.testing import open_alone
 from only1mcp_sdk.testing.fakes import RecordingInbox
-from tests.plugins.transports.http.upstream import ANSWER, connected
+from tests.plugins.transports.http.upstream import ANSWER, LANES, connected
 from tests.plugins.transports.sse.upstream import OFFER as SSE
 from tests.plugins.transports.sse.upstream import message_event
+
+LOOPS = LANES
 
 FAR = "far.example.invalid"
 Certify = Callable[[str], Path]
@@ -118,6 +120,7 @@ def trusted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
     """Makes this machine trust a certificate."""
 
     def trust(certificate: Path) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         context = ssl.create_default_context(cafile=str(certificate))
         monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", context)
 

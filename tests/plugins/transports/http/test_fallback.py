@@ -13,9 +13,11 @@ from only1mcp_sdk.testing.fakes import RecordingInbox
 from only1mcp_transports.http import fallback
 from tests.plugins.transports.http.upstream import (
     HEADERS,
+    LANES,
     OFFER,
     REQUEST,
     Act,
+    Lane,
     Line,
     clean,
     connected,
@@ -25,6 +27,8 @@ from tests.plugins.transports.http.upstream import (
     streams,
 )
 from tests.plugins.transports.sse import upstream as old
+
+LOOPS = LANES
 
 REFUSES = says(b"Not Found", status=404, type="text/plain")
 
@@ -43,11 +47,15 @@ def request(number: int) -> bytes:
 
 async def test_it_keeps_the_contract_of_connectors_over_the_other_transport() -> None:
     async with old.serving() as server:
-        await check_connector(OFFER, {"url": server.url})
+        await check_connector(OFFER, {"url": server.url, "fast_lane": Lane.fast})
 
 
 async def test_it_is_duplex_from_then_on() -> None:
-    async with old.serving() as server, clean(), open_alone(OFFER, url=server.url) as connector:
+    async with (
+        old.serving() as server,
+        clean(),
+        open_alone(OFFER, fast_lane=Lane.fast, url=server.url) as connector,
+    ):
         inbox = RecordingInbox()
         connection = await connector.connect(inbox)
         shared = [connection.duplex]
@@ -81,7 +89,7 @@ async def test_a_conversation() -> None:
 
 
 async def test_it_is_remembered_until_it_fails() -> None:
-    async with old.serving() as server, open_alone(OFFER, url=server.url) as connector:
+    async with old.serving() as server, open_alone(OFFER, fast_lane=Lane.fast, url=server.url) as connector:
 
         async def begin() -> Line:
             inbox = RecordingInbox()

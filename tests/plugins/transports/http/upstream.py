@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
+import uvloop
 from aiohttp import web
 from multidict import CIMultiDictProxy
 
@@ -23,6 +24,31 @@ HEADERS = {"MCP-Protocol-Version": "2025-11-25"}
 REQUEST = b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
 ANSWER = b'{"jsonrpc":"2.0","id":1,"result":{}}'
 NOTE = b'{"jsonrpc":"2.0","method":"notifications/progress","params":{}}'
+
+
+class Lane:
+    """By which of its lanes the connector is to speak."""
+
+    fast = True
+
+    @classmethod
+    def is_pool(cls) -> asyncio.AbstractEventLoop:
+        cls.fast = True
+        return asyncio.new_event_loop()
+
+    @classmethod
+    def is_pool_on_uvloop(cls) -> asyncio.AbstractEventLoop:
+        cls.fast = True
+        return uvloop.new_event_loop()
+
+    @classmethod
+    def is_aiohttp(cls) -> asyncio.AbstractEventLoop:
+        cls.fast = False
+        return asyncio.new_event_loop()
+
+
+LANES = {"pool": Lane.is_pool, "uvloop": Lane.is_pool_on_uvloop, "aiohttp": Lane.is_aiohttp}
+"""For `LOOPS` of a module: each of its tests makes a loop, and that says by which lane it is to run."""
 
 Act = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -115,7 +141,7 @@ class Line:
 @asynccontextmanager
 async def connected(url: str, **options: Any) -> AsyncIterator[Line]:
     """A connection that must leave nothing behind when it is closed."""
-    async with open_alone(OFFER, url=url, **options) as connector:
+    async with open_alone(OFFER, **{"url": url, "fast_lane": Lane.fast, **options}) as connector:
         inbox = RecordingInbox()
         connection = await connector.connect(inbox)
         try:
@@ -127,6 +153,9 @@ async def connected(url: str, **options: Any) -> AsyncIterator[Line]:
 
 @asynccontextmanager
 async def clean() -> AsyncIterator[None]:
+    # A uvloop that has ever listened keeps a descriptor in reserve.
+    async with await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0):
+        pass
     async with nothing_left("the test"):
         yield
 

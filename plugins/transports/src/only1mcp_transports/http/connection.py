@@ -1,40 +1,28 @@
 """One connection of the `http` connector: a POST for each message, and one GET for what the server says unasked.
 
-Implements `only1mcp_sdk.Connection`. Each request is one task, which the connection cancels when it is closed. Here is
-who sends what when; how an answer is read is in `replies`. A server that turns out to speak HTTP+SSE is spoken to that
-way from then on: see `fallback`.
+Implements `only1mcp_sdk.Connection`. Here is who sends what when; how an answer is read is in `replies`, and how bytes
+come is the lane's affair. A server that turns out to speak HTTP+SSE is spoken to that way from then on: see `fallback`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import io
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from functools import partial
 
-import aiohttp
-from multidict import CIMultiDict
-from yarl import URL
-
-from only1mcp_sdk import Context, Inbox
+from only1mcp_sdk import Context, Inbox, Pipe, Source
 from only1mcp_transports.http.connector_config import ConnectorConfig
 from only1mcp_transports.http.fallback import Fallback, Memory
+from only1mcp_transports.http.farewell import say_farewell
+from only1mcp_transports.http.lane import Head, Lane
 from only1mcp_transports.http.listening import Listening
-from only1mcp_transports.http.problems import BROKEN
 from only1mcp_transports.http.replies import Reply
+from only1mcp_transports.http.turn import LISTENING, Turn
 from only1mcp_transports.sse.connection import SseConnection
 from only1mcp_transports.sse.pair import Pair, Server
 
-FAREWELL = 2.0
-"""Seconds the server gets to acknowledge the end of its session."""
-_HANDSHAKE = 5.0
-"""Seconds other messages wait for the one that completes the handshake."""
-_LARGE = 1 << 20
-_SESSION = "Mcp-Session-Id"
 _SESSION_ID = re.compile(r"[\x21-\x7e]{1,1024}")
-_EVENTS = "text/event-stream"
 
 
 class HttpConnection:
@@ -45,33 +33,34 @@ class HttpConnection:
         inbox: Inbox,
         config: ConnectorConfig,
         context: Context,
-        url: URL,
-        fixed_headers: Mapping[str, str],
-        pool: aiohttp.ClientSession,
+        lane: Lane,
+        server: Server,
         siblings: set[HttpConnection],
         memory: Memory,
     ) -> None:
+        self.lane = lane
         self.limit = config.max_message_bytes
+        self.buffers = context.buffers
         self.url = config.url
         self.log = context.logger
         self._inbox = inbox
         self._context = context
-        self._target = url
-        self._fixed_headers = fixed_headers
-        self._pool = pool
         self._siblings = siblings
-        self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._listening: asyncio.Task[None] | None = None
+        self._replies: dict[int, Reply] = {}
+        self._searches: dict[int, asyncio.Task[None]] = {}
+        """Messages that wait for `fallback` to find another way."""
+        self._listening: Listening | None = None
         self._closing: asyncio.Task[None] | None = None
         self._over = False
         self._last_headers: Mapping[str, str] = {}
-        self._session: str | None = None
         self._session_ended = False
-        # The first message after the session was opened completes the handshake; servers refuse what overtakes it.
-        self._handshake_due = False
-        self._handshake: asyncio.Event | None = None
-        self._server = Server(config.url, pool, CIMultiDict(fixed_headers), config.max_message_bytes)
-        self._fallback = Fallback(self._server, memory, self._fall_back)
+        self._turn = Turn(self._take_stock)
+        self._known = False
+        """The server does speak Streamable HTTP."""
+        self._calm = False
+        """Messages may go as they come: see `_take_stock`."""
+        self._server = server
+        self._fallback = Fallback(server, memory, self._fall_back)
         self._memory = memory
 
     # -- only1mcp_sdk.Connection
@@ -81,42 +70,36 @@ class HttpConnection:
         return self._fallback.connection is not None
 
     def send(self, message: bytes, headers: Mapping[str, str], stream: int) -> None:
-        if self._over:
-            return
-        if self._fallback.connection is not None:
-            self._fallback.connection.send(message, headers, stream)
-            return
         self._last_headers = headers
-        before, turn = self._handshake, None
-        if self._handshake_due:
-            self._handshake_due = False
-            self._handshake = turn = asyncio.Event()
-        task = self._context.spawn(
-            self._post(message, headers, stream, before, turn), name=f"POST of message {stream}"
-        )
-        self._tasks[stream] = task
-
-        def done(_: asyncio.Task[None]) -> None:
-            self._tasks.pop(stream, None)
-            if turn is not None:
-                turn.set()
-
-        task.add_done_callback(done)
+        if self._calm:
+            self._post(message, headers, stream)
+        elif self._over:
+            return
+        elif self._fallback.connection is not None:
+            self._fallback.connection.send(message, headers, stream)
+        else:
+            self._turn.take(stream, partial(self._start, message, headers, stream))
+            self._take_stock()
 
     def abandon(self, stream: int) -> None:
-        task = self._tasks.get(stream)
-        if task is not None:
-            task.cancel()
+        reply = self._replies.pop(stream, None)
+        if reply is not None:
+            reply.cut("")
+        search = self._searches.get(stream)
+        if search is not None:
+            search.cancel()
+        if self._turn.pending:
+            self._turn.through(stream)
 
     def listen(self, headers: Mapping[str, str]) -> None:
         if not (self._over or self.duplex) and self._listening is None:
             self._last_headers = headers
-            self._listening = self._context.spawn(
-                self._listen(headers, self._handshake), name="GET stream for what the server says unasked"
-            )
+            self._listening = Listening(self, headers)
+            self._turn.take(LISTENING, self._listening.start)
 
     async def close(self) -> None:
         self._over = True
+        self._take_stock()
         if self._closing is None:
             self._closing = self._context.spawn(self._shut(), name="closing the connection")
         await asyncio.shield(self._closing)
@@ -125,107 +108,135 @@ class HttpConnection:
 
     @property
     def has_session(self) -> bool:
-        return self._session is not None
+        return self.lane.session is not None
+
+    def knows(self, head: Head) -> bool:
+        """Whether an answer tells nothing new about the server."""
+        return self._calm and (not head.session or head.session == self.lane.session)
+
+    def heard(self, reply: Reply, head: Head) -> None:
+        """The head of the answer to a POST came."""
+        self.learn(head)
+        if head.status == 404 and reply.in_session:
+            self.end_session()
+        if self._turn.pending:
+            self._turn.through(reply.stream)
+
+    def learn(self, head: Head) -> None:
+        """What the head of any answer says about the server."""
+        if head.status >= 300:
+            return
+        self._speaks_http()
+        session = head.session
+        if (
+            session
+            and not self._session_ended
+            and session != self.lane.session
+            and _SESSION_ID.fullmatch(session)
+        ):
+            if self.lane.session is None:
+                self._turn.begin()
+                self._take_stock()
+            self.lane.session = session
+
+    def end_session(self) -> None:
+        """The server does not know the session any more. Reported when the request at hand has been."""
+        self.lane.session = None
+        self._session_ended = True
+
+    def report_session(self) -> None:
+        if self._session_ended and not self._over:
+            problem = "the server ended the session"
+            self._over = True
+            self._stop(problem)
+            self._inbox.closed(problem)
 
     def received(self, message: bytes, stream: int | None) -> None:
-        self._fallback.rule_out()
+        self._speaks_http()
         if not self._over:
             self._inbox.received(message, stream)
+
+    def answered(self, stream: int, message: bytes) -> None:
+        """As `received` and `finished`, for a server that is known."""
+        self._replies.pop(stream, None)
+        self._inbox.received(message, stream)
+        if not self._over:
+            self._inbox.ended(stream, "")
+
+    def arriving(self, start: bytes, source: Source, stream: int) -> Pipe | None:
+        return None if self._over else self._inbox.arriving(start, source, stream)
 
     def paused(self, stream: int) -> None:
         if not self._over:
             self._inbox.paused(stream)
 
-    @asynccontextmanager
-    async def request(
-        self, method: str, headers: Mapping[str, str], body: bytes | None = None, last_id: bytes = b""
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """One request; the response is closed on leaving. Raises one of `problems.BROKEN`."""
-        fields = CIMultiDict(self._fixed_headers)
-        fields["Accept"] = _EVENTS if method == "GET" else f"application/json, {_EVENTS}"
-        if body is not None:
-            fields["Content-Type"] = "application/json"
-        if last_id:
-            fields["Last-Event-ID"] = last_id.decode("utf-8", "replace")
-        for name, value in headers.items():
-            fields[name] = value
-        session = self._session
-        if session is not None:
-            fields[_SESSION] = session
-        data = io.BytesIO(body) if body is not None and len(body) > _LARGE else body
-        response = await self._pool.request(
-            method, self._target, headers=fields, data=data, allow_redirects=False
-        )
-        try:
-            if response.status < 300:
-                self._fallback.rule_out()
-                self._keep_session(response)
-            elif response.status == 404 and session is not None and method == "POST":
-                self.end_session()
-            yield response
-        finally:
-            response.close()
-
-    def end_session(self) -> None:
-        """The server does not know the session any more. Reported when the request at hand has been."""
-        self._session = None
-        self._session_ended = True
+    def finished(self, reply: Reply, problem: str, misunderstood: bool) -> None:
+        stream = reply.stream
+        self._replies.pop(stream, None)
+        if self._turn.pending:
+            self._turn.through(stream)
+        if misunderstood and not self._known and not self._over:
+            self._search(reply.message, reply.headers, stream, problem)
+        else:
+            self._end(stream, problem)
 
     # -- at work
 
-    def _keep_session(self, response: aiohttp.ClientResponse) -> None:
-        session = response.headers.get(_SESSION, "")
-        if self._session_ended or not _SESSION_ID.fullmatch(session):
-            return
-        if self._session is None:
-            self._handshake_due = True
-        self._session = session
+    def _start(self, message: bytes, headers: Mapping[str, str], stream: int) -> None:
+        if self._memory.speaks_pair and not self._known:
+            self._search(message, headers, stream, None)
+        else:
+            self._post(message, headers, stream)
 
-    async def _post(
-        self,
-        message: bytes,
-        headers: Mapping[str, str],
-        stream: int,
-        before: asyncio.Event | None,
-        turn: asyncio.Event | None,
-    ) -> None:
-        await _wait_for(before)
-        reply = Reply(self, stream, headers)
-        problem = "the connector failed; see the gateway's log"
-        try:
-            other = await self._fallback.expected()
-            if other is None:
-                problem = await reply.fetch(message, turn)
-                other = await self._fallback.find() if reply.misunderstood else None
-            if other is not None:
-                other.send(message, headers, stream)
-                return
-        except asyncio.CancelledError:
-            raise  # abandoned or closing: nobody waits
-        except BaseException:
-            self._end(stream, problem)
-            raise
-        self._end(stream, problem)
+    def _post(self, message: bytes, headers: Mapping[str, str], stream: int) -> None:
+        reply = Reply(self, message, headers, stream)
+        self._replies[stream] = reply
+        self.lane.post(message, headers, reply)
 
     def _end(self, stream: int, problem: str) -> None:
         if not self._over:
             self._inbox.ended(stream, problem)
-        self._report_session()
+        self.report_session()
 
-    async def _listen(self, headers: Mapping[str, str], before: asyncio.Event | None) -> None:
-        await _wait_for(before)
-        await Listening(self, headers).run()
-        self._report_session()
+    def _speaks_http(self) -> None:
+        if not self._known:
+            self._known = True
+            self._fallback.rule_out()
+            self._take_stock()
 
-    def _report_session(self) -> None:
-        if self._session_ended and not self._over:
-            self._over = True
-            for task in self._pending():
-                task.cancel()
-            self._inbox.closed("the server ended the session")
+    def _take_stock(self) -> None:
+        """Whether anything is out of the ordinary, which each message would have to be told about."""
+        self._calm = self._known and not (self._over or self.duplex or self._turn.pending)
+
+    # -- another way
+
+    def _search(self, message: bytes, headers: Mapping[str, str], stream: int, problem: str | None) -> None:
+        """See whether there is another way for a message: before it is posted, or after that brought a problem."""
+        task = self._context.spawn(
+            self._find(message, headers, stream, problem), name=f"looking for HTTP+SSE for message {stream}"
+        )
+        self._searches[stream] = task
+        task.add_done_callback(lambda _: self._searches.pop(stream, None))
+
+    async def _find(
+        self, message: bytes, headers: Mapping[str, str], stream: int, problem: str | None
+    ) -> None:
+        try:
+            other = await self._fallback.find()
+        except Exception:
+            self._end(stream, "the connector failed; see the gateway's log")
+            raise
+        if other is not None:
+            other.send(message, headers, stream)
+        elif problem is not None:
+            self._end(stream, problem)
+        elif not self._over:
+            self._post(message, headers, stream)
 
     def _fall_back(self, pair: Pair) -> SseConnection:
-        return SseConnection(self._inbox, self._context, self._server, pair, self._pair_over)
+        connection = SseConnection(self._inbox, self._context, self._server, pair, self._pair_over)
+        self._calm = False
+        return connection
 
     def _pair_over(self) -> None:
         if not self._over:  # it was lost, rather than closed: who knows what comes after it
@@ -233,30 +244,29 @@ class HttpConnection:
             self._memory.speaks_pair = False
         self._siblings.discard(self)
 
-    def _pending(self) -> list[asyncio.Task[None]]:
-        """What is under way, without the task that asks."""
-        tasks = [*self._tasks.values(), *([self._listening] if self._listening else [])]
-        return [task for task in tasks if task is not asyncio.current_task()]
+    # -- leaving
+
+    def _stop(self, problem: str) -> None:
+        """End everything that is under way, without a word to the inbox."""
+        self._take_stock()
+        self._turn.close()
+        replies, self._replies = self._replies, {}
+        for reply in replies.values():
+            reply.cut(problem)
+        for search in self._searches.values():
+            search.cancel()
+        if self._listening is not None:
+            self._listening.stop()
 
     async def _shut(self) -> None:
         try:
-            tasks = self._pending()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            self._stop("the connection was closed")
+            await asyncio.gather(*self._searches.values(), return_exceptions=True)
             if self._fallback.connection is not None:
                 await self._fallback.connection.close()
-            if self._session is not None:
-                with contextlib.suppress(*BROKEN):
-                    async with asyncio.timeout(FAREWELL), self.request("DELETE", self._last_headers):
-                        pass
+            if self.lane.session is not None:
+                await say_farewell(self.lane, self._last_headers)
         finally:
-            await self._pool.close()
+            await self._server.close()
+            await self.lane.close()
             self._siblings.discard(self)
-
-
-async def _wait_for(turn: asyncio.Event | None) -> None:
-    if turn is not None and not turn.is_set():
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_HANDSHAKE):
-                await turn.wait()

@@ -27,3 +27,7 @@ class ConnectorConfig(RemoteConfig):
     )
 
     url: str = Field(description="Its MCP endpoint: an http:// or https:// URL.")
+    fast_lane: bool = Field(
+        default=True,
+        description="Whether HTTP is spoken by the gateway's own means where it can be, rather than by aiohttp.",
+    )

@@ -39,10 +39,6 @@ class Fallback:
         """The server does speak Streamable HTTP."""
         self._possible = False
 
-    async def expected(self) -> SseConnection | None:
-        """As `find`, if that is what the server spoke the last time."""
-        return await self.find() if self._memory.speaks_pair else None
-
     async def find(self) -> SseConnection | None:
         """The way over HTTP+SSE, if there is one. The server is asked once."""
         async with self._looking:
@@ -52,6 +48,7 @@ class Fallback:
                     async with asyncio.timeout(PATIENCE):
                         pair = await self._server.open()
                 except (NoPair, TimeoutError):
+                    await self._server.close()
                     return None
                 self._memory.speaks_pair = True
                 self.connection = self._make(pair)

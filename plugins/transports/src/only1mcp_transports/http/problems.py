@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import ssl
+from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
@@ -14,6 +16,21 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 BROKEN = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
 """What aiohttp raises when a request can't be made or an answer can't be read."""
+NO_ANSWER = "the server closed it without an answer"
+INCOMPLETE = "the answer is incomplete"
+NOT_HTTP = "the answer is not HTTP"
+LONG_HEAD = "the head of the answer is too long"
+LATE_HEAD = "the head of the answer did not come in time"
+
+
+class Status(Protocol):
+    """The first line of an answer."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def reason(self) -> str | None: ...
 
 
 def address(url: str) -> str:
@@ -40,12 +57,36 @@ def printable(text: str) -> str:
 
 def unreachable(url: str, error: Exception) -> str:
     """Why a request to `url` failed with one of `BROKEN`."""
-    reason = _before_answer(error)
-    if reason:
-        return f"cannot reach {origin(url)}: {reason}"
+    why = _before_answer(error)
+    if why:
+        return f"cannot reach {origin(url)}: {why}"
     if not isinstance(error, (aiohttp.ClientError, OSError)):
-        return f"cannot send to {origin(url)}: a header field of the request is malformed"
-    return f"the connection to {origin(url)} broke: {_later(error)}"
+        return unsendable(url)
+    return broken(url, _later(error))
+
+
+def unsendable(url: str) -> str:
+    return f"cannot send to {origin(url)}: a header field of the request is malformed"
+
+
+def broken(url: str, why: str) -> str:
+    return f"the connection to {origin(url)} broke: {why}"
+
+
+def unopened(url: str, error: OSError) -> str:
+    """Why there is no connection; a `TimeoutError` without an errno means that it took too long."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            why = f"its TLS certificate is not accepted: {error.verify_message}"
+        case ssl.SSLError():
+            why = f"TLS failed: {printable(error.strerror or str(error))}"
+        case socket.gaierror():
+            why = f"the name {urlsplit(url).hostname} can't be looked up: {printable(error.strerror or '')}"
+        case TimeoutError() if not error.errno:
+            why = "the connection did not open in time (open_timeout)"
+        case _:
+            why = reason(error)
+    return f"cannot reach {origin(url)}: {why}"
 
 
 def redirected(url: str, status: int, location: str) -> str:
@@ -57,11 +98,11 @@ def redirected(url: str, status: int, location: str) -> str:
     return f"HTTP {status} from {host(url)}: it redirects to {target}; if you trust that, configure it as the url"
 
 
-def status_line(response: aiohttp.ClientResponse) -> str:
+def status_line(response: Status) -> str:
     return f"HTTP {response.status} {printable(response.reason or '')}".rstrip()
 
 
-def refused(url: str, response: aiohttp.ClientResponse, body: bytes) -> str:
+def refused(url: str, response: Status, body: bytes) -> str:
     """An answer that carries no message."""
     said = printable(body[: 4 * _SNIPPET].decode("utf-8", "replace"))
     return f"{status_line(response)} from {host(url)}" + (f": {said}" if said else "")
@@ -84,11 +125,11 @@ def _before_answer(error: Exception) -> str:
         case aiohttp.ConnectionTimeoutError():
             return "the connection did not open in time (open_timeout)"
         case aiohttp.ClientConnectorError():
-            return _words(error.os_error)
+            return reason(error.os_error)
     return ""
 
 
-def _words(error: OSError) -> str:
+def reason(error: OSError) -> str:
     # asyncio puts words of its own into strerror.
     return os.strerror(error.errno) if error.errno and error.errno > 0 else printable(str(error))
 
@@ -96,11 +137,11 @@ def _words(error: OSError) -> str:
 def _later(error: Exception) -> str:
     match error:
         case aiohttp.ServerDisconnectedError():
-            return "the server closed it without an answer"
+            return NO_ANSWER
         case aiohttp.ClientPayloadError():
-            return "the answer is incomplete"
+            return INCOMPLETE
         case aiohttp.ClientResponseError():
-            return "the answer is not HTTP"
+            return NOT_HTTP
         case OSError() if error.errno:
-            return _words(error)
+            return reason(error)
     return printable(f"{type(error).__name__} {error}")

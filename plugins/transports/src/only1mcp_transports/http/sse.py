@@ -5,13 +5,17 @@ WHATWG HTML, "Server-sent events", sections 9.2.5 and 9.2.6.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from only1mcp_sdk import Pipe
+from only1mcp_sdk.flow import LARGE
+from only1mcp_transports.http.large import Pieces
+
 _BOM = b"\xef\xbb\xbf"
-_LINE_END = re.compile(rb"\r\n?|\n")
+_CR = 13
 _MAX_RETRY_DIGITS = 9
+_FRAMING = len(b"data: \r\n")
 
 
 class EventTooLarge(Exception):
@@ -26,75 +30,186 @@ class Event(NamedTuple):
 
 
 class Events:
-    """Reads one stream. `last_id` and `retry` (milliseconds) are what it said last, for whoever reconnects."""
+    """Reads one stream. `last_id` and `retry` (milliseconds) are what it said last, for whoever reconnects.
 
-    def __init__(self, max_bytes: int, last_id: bytes = b"", retry: int | None = None) -> None:
+    Where `arriving` is given, it is asked about every message that grows beyond `LARGE`, with the beginning. If it
+    returns a pipe, the rest goes in there, and there is no `Event`.
+    """
+
+    def __init__(
+        self,
+        max_bytes: int,
+        last_id: bytes = b"",
+        retry: int | None = None,
+        arriving: Callable[[bytes], Pipe | None] | None = None,
+    ) -> None:
         self.last_id = last_id
         self.retry = retry
         self._max_bytes = max_bytes
-        self._buffer = bytearray()
-        self._scanned = 0
-        """No line ends before this offset of the buffer."""
-        self._at_start = True
+        self._arriving = arriving
+        self._early: bytes | None = b""
+        """What came of a byte order mark, until it is known whether there is one."""
         self._after_cr = False
+        self._line = Pieces()
+        """What came of a line."""
         self._id = last_id
         self._type = b""
-        self._data = bytearray()
-        """The event's lines, each with a line feed. In one piece: as a list, short ones take many times their size."""
+        self._data = Pieces()
+        self._lines = 0
+        self._asked = False
+        self._pipe: Pipe | None = None
+        self._poured = 0
+        self._pouring_line = False
+
+    @property
+    def held(self) -> int:
+        """How many bytes of an unfinished event are kept."""
+        return self._line.size + self._data.size
+
+    @property
+    def pouring(self) -> bool:
+        """Whether an event is going into a pipe."""
+        return self._pipe is not None
+
+    def stop_pouring(self) -> None:
+        """Leave the pipe alone. The stream can't be read any further."""
+        self._pipe = None
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """The events that `chunk` completes; go through all of them. Raises `EventTooLarge` after the good ones."""
+        if self._early is not None:
+            chunk = self._without_mark(chunk)
+        start = 0
         if self._after_cr and chunk:
             self._after_cr = False
-            if chunk[:1] == b"\n":
-                chunk = chunk[1:]
-        self._buffer += chunk
-        if self._at_start and not self._skip_bom():
-            return
-        start = 0
-        while end := _LINE_END.search(self._buffer, max(start, self._scanned)):
-            line = bytes(self._buffer[start : end.start()])
-            start = end.end()
+            start = chunk.startswith(b"\n")
+        size = len(chunk)
+        cr = lf = -1
+        while start < size:
+            if cr < start:
+                cr = chunk.find(b"\r", start)
+                cr = size if cr < 0 else cr
+            if lf < start:
+                lf = chunk.find(b"\n", start)
+                lf = size if lf < 0 else lf
+            end = min(cr, lf)
+            if end == size:
+                self._add(chunk if not start else memoryview(chunk)[start:])
+                break
+            line = self._complete(chunk, start, end)
+            start = end + 1
+            if end == cr:
+                if start == size:
+                    self._after_cr = True
+                elif lf == start:
+                    start += 1
+            if line is None:
+                continue
             if line:
                 self._field(line)
             else:
-                yield from self._dispatch()
-        self._after_cr = start == len(self._buffer) and self._buffer[-1:] == b"\r"
-        del self._buffer[:start]
-        self._scanned = len(self._buffer)
-        self._bound(len(self._buffer))
+                event = self._dispatch()
+                if event is not None:
+                    yield event
 
-    def _skip_bom(self) -> bool:
-        """Whether enough has come to know that no byte order mark is in the way."""
-        if len(self._buffer) < len(_BOM) and _BOM.startswith(self._buffer):
-            return False
-        self._at_start = False
-        if self._buffer.startswith(_BOM):
-            del self._buffer[: len(_BOM)]
-        return True
+    def _without_mark(self, chunk: bytes) -> bytes:
+        assert self._early is not None
+        chunk = self._early + chunk
+        if len(chunk) < len(_BOM) and _BOM.startswith(chunk):
+            self._early = chunk
+            return b""
+        self._early = None
+        return chunk.removeprefix(_BOM)
+
+    # -- lines
+
+    def _add(self, part: bytes | memoryview) -> None:
+        """A part of a line, up to the end of what has come."""
+        if self._pouring_line:
+            self._pour(part)
+            return
+        self._bound(len(part))
+        self._line.add(part)
+        if self._arriving is not None and not self._asked and self._line.size > LARGE:
+            self._offer(self._arriving)
+
+    def _complete(self, chunk: bytes, start: int, end: int) -> bytes | None:
+        """The line that ends here; none if it went into the pipe."""
+        if self._pouring_line:
+            self._pour(memoryview(chunk)[start:end])
+            self._pouring_line = False
+            return None
+        if not self._line.size:
+            return chunk[start:end]
+        self._line.add(memoryview(chunk)[start:end])
+        return self._line.take()
 
     def _field(self, line: bytes) -> None:
-        name, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
+        colon = line.find(b":")
+        name = line if colon < 0 else line[:colon]
+        at = len(line) if colon < 0 else colon + 1
+        if line[at : at + 1] == b" ":
+            at += 1
         if name == b"data":
-            self._bound(len(value) + 1)
-            self._data += value
-            self._data += b"\n"
+            self._take(line[at:])
         elif name == b"event":
-            self._type = value
+            self._type = line[at:]
         elif name == b"id":
-            if b"\0" not in value:
-                self._id = value
-        elif name == b"retry" and value.isdigit() and len(value) <= _MAX_RETRY_DIGITS:
-            self.retry = int(value)
+            if b"\0" not in line:
+                self._id = line[at:]
+        elif name == b"retry":
+            value = line[at:]
+            if value.isdigit() and len(value) <= _MAX_RETRY_DIGITS:
+                self.retry = int(value)
 
-    def _dispatch(self) -> Iterator[Event]:
+    def _take(self, value: bytes) -> None:
+        """A line of data."""
+        if self._pipe is not None:
+            self._pour(b"\n" + value)
+            return
+        self._bound(len(value) + 1)
+        if self._lines:
+            self._data.add(b"\n")
+        self._lines += 1
+        self._data.add(value)
+
+    def _dispatch(self) -> Event | None:
         self.last_id = self._id
-        if self._data:
-            yield Event(bytes(memoryview(self._data)[:-1]), self._type)
-        self._data = bytearray()
+        event = None
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            pipe.end()
+        elif self._lines:
+            event = Event(self._data.take(), self._type)
+        self._lines = self._poured = 0
         self._type = b""
+        self._asked = False
+        return event
 
     def _bound(self, more: int) -> None:
-        if len(self._data) + more > self._max_bytes + len(b"data: \r\n"):
+        if self.held + more > self._max_bytes + _FRAMING:
             raise EventTooLarge
+
+    # -- large messages
+
+    def _offer(self, arriving: Callable[[bytes], Pipe | None]) -> None:
+        """Only in the first line of an event's data does a large message begin."""
+        if self._lines or self._type not in (b"", b"message") or not self._line.startswith(b"data:"):
+            return
+        self._asked = True
+        line = self._line.take()
+        start = line[6:] if line.startswith(b"data: ") else line[5:]
+        self._pipe = arriving(start)
+        if self._pipe is None:
+            self._line.add(line)
+        else:
+            self._pouring_line = True
+            self._poured = len(start)
+
+    def _pour(self, part: bytes | memoryview) -> None:
+        """A type that is named only now comes too late to matter."""
+        self._poured += len(part)
+        if self._poured > self._max_bytes:
+            raise EventTooLarge
+        if self._pipe is not None and part:
+            self._pipe.write(part)

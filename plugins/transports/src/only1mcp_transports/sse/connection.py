@@ -113,5 +113,5 @@ class SseConnection:
             await asyncio.gather(*posts, return_exceptions=True)
         finally:
             self._pair.close()
-            await self._server.pool.close()
+            await self._server.close()
             self._report()

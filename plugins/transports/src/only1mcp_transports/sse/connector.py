@@ -32,7 +32,7 @@ class SseConnector:
             pool = open_pool(self._config.url, self._config.open_timeout)
         except ValueError as error:
             raise ConnectFailed(f"cannot reach {self.target}: {error}") from None
-        server = Server(self._config.url, pool, self._headers, self._config.max_message_bytes)
+        server = Server(self._config.url, lambda: pool, self._headers, self._config.max_message_bytes)
         try:
             pair = await server.open()
         except NoPair as problem:

@@ -6,10 +6,11 @@ of the same origin as the stream: they carry the configured credentials.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import io
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
@@ -25,27 +26,41 @@ from only1mcp_transports.http.problems import (
     refused,
     unreachable,
 )
-from only1mcp_transports.http.replies import brief_body, is_event_stream
+from only1mcp_transports.http.refusal import BRIEF
 from only1mcp_transports.http.sse import Event, Events, EventTooLarge
 
 _REFERENCE = re.compile(r"[\x21-\x7e]{1,8000}")
 _LARGE = 1 << 20
+_MAX_REFUSAL = 1 << 20
 
 
 class NoPair(Exception):
     """Nobody there speaks HTTP+SSE. Says why, in words for people."""
 
 
-@dataclass(frozen=True)
 class Server:
-    """Where it is, and what is the same for all requests to it."""
+    """Where it is, and what is the same for all requests to it. Its pool is opened by the first one."""
 
-    url: str
-    """As it is configured."""
-    pool: aiohttp.ClientSession
-    headers: CIMultiDict[str]
-    limit: int
-    """The longest message, in bytes."""
+    def __init__(
+        self,
+        url: str,
+        open_pool: Callable[[], aiohttp.ClientSession],
+        headers: CIMultiDict[str],
+        limit: int,
+    ) -> None:
+        self.url = url
+        """As it is configured."""
+        self.limit = limit
+        """The longest message, in bytes."""
+        self._open_pool = open_pool
+        self._pool: aiohttp.ClientSession | None = None
+        self._headers = headers
+
+    async def close(self) -> None:
+        """Close the pool. Idempotent."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
 
     async def open(self) -> Pair:
         """Open the stream and wait for its `endpoint`. Raises `NoPair`. Not bounded in time; may be cancelled."""
@@ -69,8 +84,8 @@ class Server:
     async def _opened(self, response: aiohttp.ClientResponse) -> Pair:
         if 300 <= response.status < 400:
             raise NoPair(redirected(self.url, response.status, response.headers.get("Location", "")))
-        if not is_event_stream(response):
-            problem = refused(self.url, response, await brief_body(response))
+        if not _is_event_stream(response):
+            problem = refused(self.url, response, await _brief_body(response))
             if response.status < 300:
                 problem += f" is {response.content_type}, no event stream"
             raise NoPair(problem)
@@ -103,11 +118,13 @@ class Server:
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None = None
     ) -> aiohttp.ClientResponse:
         """Raises one of `BROKEN`."""
-        fields = CIMultiDict(self.headers)
+        if self._pool is None:
+            self._pool = self._open_pool()
+        fields = CIMultiDict(self._headers)
         for name, value in headers.items():
             fields[name] = value
         data = io.BytesIO(body) if body is not None and len(body) > _LARGE else body
-        return await self.pool.request(method, url, headers=fields, data=data, allow_redirects=False)
+        return await self._pool.request(method, url, headers=fields, data=data, allow_redirects=False)
 
     def too_large(self) -> str:
         return f"{host(self.url)} sent a message of more than {self.limit} bytes (max_message_bytes)"
@@ -154,9 +171,8 @@ class Pair:
         except BROKEN as error:
             return unreachable(url, error)
         try:
-            body = await brief_body(
-                response
-            )  # read to its end, the TCP connection serves the next message as well
+            # Read to its end, the TCP connection serves the next message as well.
+            body = await _brief_body(response)
             if response.status < 300:
                 return ""  # whatever it says: the answer comes on the stream
             if response.status < 400:
@@ -173,3 +189,17 @@ def _hand_on(events: Iterable[Event], received: Callable[[bytes], None]) -> None
     for event in events:
         if event.data and event.type in (b"", b"message"):
             received(event.data)
+
+
+def _is_event_stream(response: aiohttp.ClientResponse) -> bool:
+    return 200 <= response.status < 300 and response.content_type == "text/event-stream"
+
+
+async def _brief_body(response: aiohttp.ClientResponse) -> bytes:
+    """The body of an answer whose head says enough: what comes of it without waiting long."""
+    body = bytearray()
+    with contextlib.suppress(*BROKEN):
+        async with asyncio.timeout(BRIEF):
+            while len(body) <= _MAX_REFUSAL and (chunk := await response.content.readany()):
+                body += chunk
+    return bytes(body)

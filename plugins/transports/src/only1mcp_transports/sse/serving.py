@@ -48,6 +48,10 @@ class PairOwner:
         self.path = path
         self._entrance = entrance
 
+    @property
+    def plain(self) -> Entrance | None:
+        return None
+
     async def serve(self, request: web.BaseRequest, route: Route, profile: str) -> web.StreamResponse:
         async def inside(headers: Fields, cors: Fields) -> web.StreamResponse:
             arrival = Arrival("sse", profile, headers, request.remote or "")

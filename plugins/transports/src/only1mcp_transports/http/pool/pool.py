@@ -1,0 +1,144 @@
+"""The connections of one `HttpConnection` to its server. Those that are idle are used again, the latest first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from yarl import URL
+
+from only1mcp_sdk import Context
+from only1mcp_transports.http.lane import Taker
+from only1mcp_transports.http.pool.heads import Heads
+from only1mcp_transports.http.pool.opening import Opening
+from only1mcp_transports.http.pool.requests import Requests
+from only1mcp_transports.http.pool.wire import Wire
+from only1mcp_transports.http.problems import unopened, unsendable
+from only1mcp_transports.http.way import IDLE
+
+_LOOKS = 8
+"""How often an idle connection is looked at before it is dropped."""
+
+
+class Pool:
+    """A `Lane`: any number of requests at a time, each on a connection of its own."""
+
+    def __init__(
+        self, url: str, target: URL, configured: Iterable[tuple[str, str]], opening: Opening, context: Context
+    ) -> None:
+        self.url = url
+        self.heads = Heads()
+        self.idle: list[Wire] = []
+        self._target = target
+        self._configured = tuple(configured)
+        self._session: str | None = None
+        self._requests = Requests(target, self._configured, None)
+        self._opening = opening
+        self._context = context
+        self._wires: set[Wire] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._all_gone = asyncio.Event()
+        self._all_gone.set()
+
+    # -- Lane
+
+    @property
+    def session(self) -> str | None:
+        return self._session
+
+    @session.setter
+    def session(self, session: str | None) -> None:
+        self._session = session
+        self._requests = Requests(self._target, self._configured, session)
+
+    def post(self, message: bytes, headers: Mapping[str, str], taker: Taker) -> None:
+        try:
+            head = self._requests.post(headers)
+        except ValueError:
+            self._refuse(taker)
+        else:
+            self._send(taker, b"%b%d\r\n\r\n" % (head, len(message)), message)
+
+    def get(self, last_id: bytes, headers: Mapping[str, str], taker: Taker) -> None:
+        try:
+            head = self._requests.get(last_id, headers)
+        except ValueError:
+            self._refuse(taker)
+        else:
+            self._send(taker, head, b"")
+
+    def delete(self, headers: Mapping[str, str], taker: Taker) -> None:
+        try:
+            head = self._requests.delete(headers)
+        except ValueError:
+            self._refuse(taker)
+        else:
+            self._send(taker, head, b"")
+
+    async def close(self) -> None:
+        self.idle.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        openings = [wire.opening for wire in self._wires if wire.opening is not None]
+        for wire in list(self._wires):
+            wire.abort()
+        await asyncio.gather(*openings, return_exceptions=True)
+        await self._all_gone.wait()
+
+    # -- for wires
+
+    def lost(self, wire: Wire) -> None:
+        """It is closed."""
+        self._wires.discard(wire)
+        if wire in self.idle:
+            self.idle.remove(wire)
+        if not self._wires:
+            self._all_gone.set()
+
+    # -- at work
+
+    def _send(self, taker: Taker, head: bytes, body: bytes) -> None:
+        idle = self.idle
+        while idle:
+            wire = idle.pop()
+            if wire.usable:
+                wire.send(taker, head, body)
+                return
+        wire = Wire(self, taker)
+        self._wires.add(wire)
+        self._all_gone.clear()
+        task = self._context.spawn(self._open(wire, head, body), name=f"connecting to {self._target.host}")
+        task.add_done_callback(lambda _: self._opened(wire))
+        wire.opening = task
+        if self._timer is None:
+            self._timer = self._loop.call_later(IDLE / _LOOKS, self._look)
+
+    def _refuse(self, taker: Taker) -> None:
+        """The request can't be sent, as its taker learns in a moment."""
+        self._loop.call_soon(Wire(self, taker).refuse, unsendable(self.url))
+
+    async def _open(self, wire: Wire, head: bytes, body: bytes) -> None:
+        try:
+            await self._opening.open(wire)
+        except OSError as error:
+            wire.opening = None
+            wire.refuse(unopened(self.url, error))
+        except BaseException:
+            wire.opening = None
+            wire.abort()
+            raise
+        else:
+            wire.opening = None
+            wire.write(head, body)
+
+    def _opened(self, wire: Wire) -> None:
+        """Opened, or not: its task may have been cancelled before it began."""
+        if not wire.connected:
+            self.lost(wire)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        for wire in list(self._wires):
+            wire.look(now, _LOOKS - 1)
+        self._timer = self._loop.call_later(IDLE / _LOOKS, self._look) if self._wires else None

@@ -1,0 +1,320 @@
+"""One TCP connection to a server: a request goes out, its answer comes in, and then the next.
+
+Whatever is not exactly an answer to the request at hand ends the connection: bytes that nobody asked for would be
+taken for the answer to somebody else's request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from only1mcp_sdk.flow import LARGE
+from only1mcp_transports.http.lane import Taker
+from only1mcp_transports.http.pool.chunks import BadChunks, Chunks, cut, only_chunk
+from only1mcp_transports.http.pool.heads import LONGEST, BadHead, WireHead
+from only1mcp_transports.http.problems import (
+    INCOMPLETE,
+    LATE_HEAD,
+    LONG_HEAD,
+    NO_ANSWER,
+    NOT_HTTP,
+    broken,
+    reason,
+)
+
+if TYPE_CHECKING:
+    from only1mcp_transports.http.pool.pool import Pool
+
+HEAD_PATIENCE = 10.0
+"""Seconds from the first byte of a head to its last."""
+_INTERIM = 8
+"""Heads of interim answers before the answer."""
+_HTTP = b"HTTP/1."
+
+_HEAD, _LENGTH, _CHUNKS, _END = range(4)
+
+
+class Wire(asyncio.Protocol):
+    """Implements `lane.Errand` for the request at hand. Idle when there is none."""
+
+    __slots__ = (
+        "_chunks",
+        "_deadline",
+        "_early",
+        "_head",
+        "_interim",
+        "_left",
+        "_loop",
+        "_pausing",
+        "_pool",
+        "_state",
+        "_taker",
+        "_transport",
+        "_uploading",
+        "opening",
+        "rested",
+    )
+
+    def __init__(self, pool: Pool, taker: Taker) -> None:
+        self.opening: asyncio.Task[None] | None = None
+        """What opens it, until it is open."""
+        self.rested = 0
+        """How often the pool has seen it idle."""
+        self._pool = pool
+        self._taker: Taker | None = taker
+        taker.errand = self
+        self._transport: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self._state = _HEAD
+        self._early = b""
+        """The beginning of a head, or what came of one."""
+        self._interim = 0
+        self._head: WireHead | None = None
+        self._left = 0
+        self._chunks = Chunks()
+        self._deadline = 0.0
+        self._pausing = False
+        self._uploading = False
+
+    # -- for the pool
+
+    @property
+    def connected(self) -> bool:
+        """It was, at least."""
+        return self._transport is not None
+
+    @property
+    def usable(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    def send(self, taker: Taker, head: bytes, body: bytes) -> None:
+        """Use it for a request. It is idle, and usable."""
+        self._taker = taker
+        taker.errand = self
+        self.write(head, body)
+
+    def write(self, head: bytes, body: bytes) -> None:
+        """The request. Nothing is sent where the connection was lost in the meantime, as its taker learns."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if len(body) > LARGE:
+            self._uploading = True
+            self._transport.writelines((head, body))
+        else:
+            self._transport.write(head + body)
+
+    def look(self, now: float, patience: int) -> None:
+        """Called every now and then: give up what lasts too long, and be dropped after so many times idle."""
+        taker = self._taker
+        if taker is None:
+            self.rested += 1
+            if self.rested > patience:
+                self.close()
+        elif self._deadline and now >= self._deadline:
+            self._deadline = 0.0
+            if self._state == _HEAD:
+                self.fail(LATE_HEAD)
+            else:
+                taker.overdue()
+
+    def fail(self, why: str) -> None:
+        """End it, and say so to whoever waits for an answer."""
+        self._report(broken(self._pool.url, why))
+
+    def refuse(self, problem: str) -> None:
+        """The request was not sent."""
+        self._report(problem)
+
+    def close(self) -> None:
+        """End it when all is written. Nobody waits for an answer."""
+        self._forget()
+        if self._transport is not None:
+            self._transport.close()
+
+    # -- lane.Errand
+
+    def pause(self) -> None:
+        if self._transport is not None and not self._pausing:
+            self._pausing = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and self._pausing:
+            self._pausing = False
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        self._forget()
+        if self.opening is not None:
+            self.opening.cancel()
+            self.opening = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def limit(self, seconds: float) -> None:
+        self._deadline = self._loop.time() + seconds
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._taker is None:
+            self.abort()
+        elif self._state == _HEAD:
+            self._read_head(data)
+        else:
+            self._read_body(data)
+
+    def eof_received(self) -> None:
+        if self._taker is not None and self._state == _END:
+            self._finish(keep=False)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._pool.lost(self)
+        if self._taker is None:
+            return
+        if self._state != _HEAD:
+            why = INCOMPLETE
+        elif self._early:
+            why = INCOMPLETE if self._early.startswith(_HTTP) else NOT_HTTP
+        else:
+            why = reason(exc) if isinstance(exc, OSError) and exc.errno else NO_ANSWER
+        self.fail(why)
+
+    # -- reading
+
+    def _read_head(self, data: bytes) -> None:
+        if self._early:
+            known = max(0, len(self._early) - 3)
+            data = self._early + data
+            self._early = b""
+            end = data.find(b"\r\n\r\n", known) + 4
+        else:
+            end = data.find(b"\r\n\r\n") + 4
+        if end == 3:
+            self._wait_for_head(data)
+            return
+        if end > LONGEST:
+            self.fail(LONG_HEAD)
+            return
+        try:
+            head = self._pool.heads.read(data[:end])
+        except BadHead:
+            self.fail(NOT_HTTP)
+            return
+        size = len(data) - end
+        if head.length >= 0 and size >= head.length and head.status >= 200:
+            self._take_whole(head, data[end : end + head.length], size == head.length)
+            return
+        if head.chunked and size:
+            only = only_chunk(data, end)
+            if only is not None:
+                self._take_whole(head, only, True)
+                return
+        self._begin(head, data, end)
+
+    def _wait_for_head(self, data: bytes) -> None:
+        if len(data) > LONGEST or not data.startswith(_HTTP[: len(data)]):
+            self.fail(LONG_HEAD if data.startswith(_HTTP) else NOT_HTTP)
+            return
+        self._early = data
+        if not self._deadline:
+            self.limit(HEAD_PATIENCE)
+
+    def _take_whole(self, head: WireHead, body: bytes, exact: bool) -> None:
+        taker = self._taker
+        assert taker is not None
+        self._rest(head.keep and exact)
+        taker.errand = None
+        taker.whole(head, body)
+
+    def _begin(self, head: WireHead, data: bytes, at: int) -> None:
+        taker = self._taker
+        assert taker is not None
+        self._deadline = 0.0
+        if head.status < 200:
+            self._interim += 1
+            if self._interim > _INTERIM:
+                self.fail(NOT_HTTP)
+            elif at < len(data):
+                self._read_head(data[at:])
+            return
+        self._head = head
+        self._left = head.length
+        self._state = _CHUNKS if head.chunked else _LENGTH if head.length >= 0 else _END
+        if head.chunked:
+            self._chunks = Chunks()
+        taker.begun(head)
+        if at < len(data) and self._taker is taker:
+            self._read_body(data, at)
+
+    def _read_body(self, data: bytes, at: int = 0) -> None:
+        taker = self._taker
+        assert taker is not None
+        if self._state == _CHUNKS:
+            self._read_chunks(taker, data, at)
+            return
+        end = len(data)
+        if self._state == _LENGTH:
+            end = min(end, at + self._left)
+            self._left -= end - at
+        taker.took(cut(data, at, end))
+        if self._state == _LENGTH and not self._left and self._taker is taker:
+            self._finish(keep=end == len(data))
+
+    def _read_chunks(self, taker: Taker, data: bytes, at: int) -> None:
+        chunks = self._chunks
+        try:
+            pieces = chunks.feed(data, at)
+        except BadChunks:
+            self.fail(NOT_HTTP)
+            return
+        for piece in pieces:
+            taker.took(piece)
+            if self._taker is not taker:
+                return
+        if chunks.done:
+            self._finish(keep=not chunks.rest)
+
+    def _finish(self, keep: bool) -> None:
+        taker = self._taker
+        assert taker is not None
+        assert self._head is not None
+        self._rest(keep and self._head.keep)
+        taker.errand = None
+        taker.ended()
+
+    # -- ending
+
+    def _rest(self, keep: bool) -> None:
+        """The answer is complete: become idle if that is possible."""
+        self._forget()
+        transport = self._transport
+        assert transport is not None
+        if keep and self._uploading:
+            keep = not transport.get_write_buffer_size()  # else the next request would wait behind this one
+            self._uploading = False
+        if keep and not transport.is_closing():
+            self.resume()
+            self._pool.idle.append(self)
+        else:
+            transport.close()
+
+    def _forget(self) -> None:
+        self._taker = None
+        self._state = _HEAD
+        self._early = b""
+        self._interim = 0
+        self._head = None
+        self._deadline = 0.0
+        self.rested = 0
+
+    def _report(self, problem: str) -> None:
+        taker = self._taker
+        self.abort()
+        if taker is not None:
+            taker.errand = None
+            taker.broke(problem)
