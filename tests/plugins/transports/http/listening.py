@@ -75,10 +75,15 @@ def silent(answer: Answer) -> None:
     """Says nothing yet."""
 
 
+LANES = {"fast": True, "general": False}
+"""Each has to pass the same tests: see `lane` in conftest."""
+default_lane = True
+
+
 @asynccontextmanager
 async def listening(gate: Gate, **options: Any) -> AsyncIterator[Listener]:
     with Harness() as harness:
-        async with harness.open(HTTP, {"port": 0, **options}) as listener:
+        async with harness.open(HTTP, {"port": 0, "fast_lane": default_lane, **options}) as listener:
             listener.attach(gate)
             yield listener
         assert not harness.failures
@@ -118,6 +123,13 @@ class Reply:
         size = int(await self._reader.readline(), 16)
         data = await self._reader.readexactly(size + 2)
         return data[:-2]
+
+    async def chunks(self, size: int) -> bytes:
+        """As many as it takes to have that many bytes."""
+        found = b""
+        while len(found) < size:
+            found += await self.chunk()
+        return found
 
     async def body(self) -> bytes:
         if self.headers.get("transfer-encoding") == "chunked":

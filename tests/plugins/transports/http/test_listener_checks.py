@@ -11,7 +11,6 @@ import pytest
 from pydantic import ValidationError
 
 from only1mcp_sdk import Answer
-from only1mcp_transports.http import entrance
 from only1mcp_transports.http.checks import Refused, Rules, admits, check_host, fold
 from only1mcp_transports.http.config import ListenerConfig
 from tests.plugins.transports.http.listening import (
@@ -29,6 +28,8 @@ from tests.plugins.transports.http.listening import (
 
 JSON, EVENTS = "application/json", "text/event-stream"
 ORIGIN = "https://app.example"
+
+BOTH_LANES = True
 
 
 @pytest.mark.parametrize(
@@ -324,10 +325,9 @@ class TestBodies:
         assert not caplog.records
 
     @pytest.mark.parametrize("part", [b"1\r\na\r\n", b"zz\r\n"])
-    async def test_that_never_end(self, part: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(entrance, "BODY_SECONDS", 0.1)
+    async def test_that_never_end(self, part: bytes) -> None:
         gate = self.gate()
-        async with listening(gate) as listener, client(listener) as it:
+        async with listening(gate, body_timeout=0.1) as listener, client(listener) as it:
             it.send(head("POST", "/mcp", [*POST, ("Transfer-Encoding", "chunked")]) + b"1\r\na\r\n")
             await asyncio.sleep(0.02)
             it.send(part)

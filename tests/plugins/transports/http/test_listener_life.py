@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from only1mcp_sdk import Answer, OpenFailed
+from only1mcp_sdk import Answer, Budget, OpenFailed
 from only1mcp_sdk.testing import Harness, check_listener
 from only1mcp_transports.http.server import Route, open_server
 from tests.kernel.gateway.servers import FakeServer
@@ -35,6 +35,8 @@ from tests.plugins.transports.http.listening import (
 )
 
 SENT = 20_000_000
+
+BOTH_LANES = True
 
 
 async def _send(address: str, message: bytes) -> bytes:
@@ -94,8 +96,11 @@ async def test_a_host_that_is_not_here(host: str, words: str) -> None:
 async def test_before_it_is_attached() -> None:
     with Harness() as harness:
         async with harness.open(HTTP, {"port": 0}) as listener:
-            assert (await ask(listener, post()))[0].status == 503
-            listener.attach(ScriptedGate())
+            async with client(listener) as early:
+                early.send(post())
+                await asyncio.sleep(0.05)
+                listener.attach(ScriptedGate())
+                assert (await early.reply()).status == 200
             assert (await ask(listener, post()))[0].status == 200
 
 
@@ -245,10 +250,12 @@ async def test_closing_does_not_wait_for_idle_clients() -> None:
 
 async def test_a_connection_that_breaks_while_it_is_written_to(caplog: pytest.LogCaptureFixture) -> None:
     class Broken:
+        plain = None
+
         async def serve(self, request: web.BaseRequest, route: Route, profile: str) -> web.StreamResponse:
             raise ConnectionResetError
 
-    async with open_server("127.0.0.1", 0) as server:
+    async with open_server("127.0.0.1", 0, Budget(0)) as server:
         server.attach("/mcp", Broken())
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(post())

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from only1mcp_sdk import Pipe, Posting, Source
 
 KEEP_ALIVE = b": keep-alive\n\n"
+PROBE_SECONDS = 0.25
+"""Seconds between signs of life to a client that may have left."""
 RETRY = b"retry: 1000\n"
 """When a client that lost the stream is to come back, in milliseconds; said where a stream begins."""
 
@@ -27,8 +29,10 @@ class PendingAnswer:
         "_overflowed",
         "_size",
         "_waiter",
+        "connection",
         "finished",
         "gone",
+        "half_closed",
         "headers",
         "message",
         "posting",
@@ -36,8 +40,11 @@ class PendingAnswer:
         "streaming",
     )
 
-    def __init__(self, limit: int, cut_off: Callable[[], None]) -> None:
+    def __init__(self, limit: int, cut_off: Callable[[], None], connection: object = None) -> None:
         self.posting: Posting | None = None
+        self.connection = connection
+        """By which the client that waits for it is told apart."""
+        self.half_closed = False
         self.streaming = False
         """It is, or has to become, an event stream."""
         self.finished = False
@@ -108,6 +115,12 @@ class PendingAnswer:
         self.streaming = True
         self._put(KEEP_ALIVE)
 
+    def probe(self) -> None:
+        """The client sends nothing more. Whether it still reads, only writing tells, which is done often from now
+        on."""
+        self.half_closed = True
+        self._wake()
+
     async def next(self, keepalive: float) -> bytes:
         """What is to be written to the stream next; a comment after `keepalive` seconds of silence; nothing at the
         end."""
@@ -122,6 +135,8 @@ class PendingAnswer:
         """Return when the gate has said something, the client is gone, or `seconds` are over. Not to be called when
         that is so already."""
         loop = asyncio.get_running_loop()
+        if self.half_closed:
+            seconds = min(seconds, PROBE_SECONDS)
         self._waiter = loop.create_future()
         timer = loop.call_later(seconds, self._wake)
         try:

@@ -78,6 +78,31 @@ class ListenerConfig(PluginConfig):
         description="Bytes of an event stream kept for a client that reads too slowly; beyond, it is disconnected.",
     )
 
+    head_timeout: float = Field(
+        default=10.0, gt=0, description="Seconds a client may take to send the head of a request."
+    )
+    body_timeout: float = Field(
+        default=60.0, gt=0, description="Seconds a client may take to send the body of a request."
+    )
+    send_timeout: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds a client may take nothing of what waits for it; beyond, it is disconnected.",
+    )
+    tls_certificate: str = Field(
+        default="",
+        description="A PEM file with the certificate and its chain; relative to the configuration file. With it, the "
+        "listener speaks HTTPS.",
+    )
+    tls_key: str = Field(
+        default="", description="A PEM file with its private key, where that is not in the same file."
+    )
+    fast_lane: bool = Field(
+        default=True,
+        description="Serve plain requests of MCP on the connection itself, at a fraction of the cost. `false` has "
+        "aiohttp serve all of them; nothing else changes.",
+    )
+
     @property
     def sse_at(self) -> str:
         """The path for HTTP+SSE; empty where it is not served."""
@@ -89,4 +114,6 @@ class ListenerConfig(PluginConfig):
     def _apart(self) -> ListenerConfig:
         if self.sse_path and self.sse_path == self.path:
             raise ValueError("sse_path and path should not be the same")
+        if self.tls_key and not self.tls_certificate:
+            raise ValueError("tls_key needs a tls_certificate")
         return self

@@ -12,20 +12,14 @@ from typing import TypeAlias
 
 from aiohttp import web
 
-from only1mcp_sdk import AccessDenied, Gate
+from only1mcp_sdk import LARGE, AccessDenied, Budget, Gate
 from only1mcp_transports.http import checks
 from only1mcp_transports.http.answer import PendingAnswer
 from only1mcp_transports.http.checks import Refused, Rules
 from only1mcp_transports.http.config import ListenerConfig
+from only1mcp_transports.http.fast.response import SERVER, STREAM
 
-BODY_SECONDS = 60.0
-"""How long a client may take to send a request's body."""
 _UNAUTHORIZED = -32001
-_STREAM = {
-    "Content-Type": "text/event-stream",
-    "Cache-Control": "no-cache",
-    "X-Accel-Buffering": "no",  # nginx would collect the events
-}
 
 Fields: TypeAlias = Mapping[str, str]
 Inside: TypeAlias = Callable[[Fields, Fields], Awaitable[web.StreamResponse]]
@@ -37,25 +31,28 @@ class Entrance:
 
     gate: Gate
 
-    def __init__(self, config: ListenerConfig, rules: Rules, log: logging.Logger) -> None:
+    def __init__(self, config: ListenerConfig, rules: Rules, buffers: Budget, log: logging.Logger) -> None:
         self.config = config
+        self.rules = rules
         self.log = log
-        self._rules = rules
+        self._buffers = buffers
 
     async def admit(self, request: web.BaseRequest, profile: str, inside: Inside) -> web.StreamResponse:
         """The answer of `inside`, or a refusal, which `inside` may raise as well."""
         cors: Fields = {}
-        headers: Fields = {}
+        headers: dict[str, str] = {}
         try:
             headers = checks.fold(request.headers.items())
-            cors = checks.cors_headers(headers, self._rules)
-            checks.check_host(headers, self._rules)
+            headers.pop("content-length", None)  # of use to whoever reads the body only
+            cors = checks.cors_headers(headers, self.rules)
+            checks.check_host(headers, self.rules)
             if request.method != "OPTIONS":
-                checks.check_origin(headers, self._rules)
+                checks.check_origin(headers, self.rules)
             if not self.gate.has_profile(profile):
                 raise Refused(404, f"Not Found: there is no profile {profile!r}")
             if request.method == "OPTIONS":
-                return web.Response(status=204, headers=checks.preflight_headers(headers, self._rules))
+                allowed = checks.preflight_headers(headers, self.rules)
+                return web.Response(status=204, headers={**allowed, "Server": SERVER})
             return await inside(headers, cors)
         except Refused as refused:
             response = whole(refused.body, refused.status, refused.headers, cors)
@@ -69,7 +66,7 @@ class Entrance:
     ) -> web.StreamResponse:
         """The answer as an event stream: its head at once, then whatever comes, to the end."""
         answer.streaming = True
-        response = web.StreamResponse(headers={**_STREAM, **cors})
+        response = web.StreamResponse(headers={**STREAM, **cors, "Server": SERVER})
         await response.prepare(request)
         while chunk := await answer.next(self.config.keepalive):
             await response.write(chunk)
@@ -83,19 +80,31 @@ class Entrance:
         if headers.get("expect", "").lower() == "100-continue" and request.version >= (1, 1):
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # that was no part of the answer
-        chunks, size = [], 0
+        patience = self.config.body_timeout
+        chunks: list[bytes] = []
+        size = held = 0
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(patience):
                 while chunk := await request.content.readany():
                     size += len(chunk)
                     if size > limit:
                         raise self._too_large()
+                    if size - held > LARGE:
+                        self._hold(size - held)
+                        held = size
                     chunks.append(chunk)
         except TimeoutError:
-            raise Refused(408, f"Request Timeout: no whole body within {BODY_SECONDS:.0f} s") from None
+            raise Refused(408, f"Request Timeout: no whole body within {patience:g} s") from None
         except web.RequestPayloadError:
             raise Refused(400, "Bad Request: the body can't be decoded") from None
+        finally:
+            self._buffers.give(held)
         return b"".join(chunks)
+
+    def _hold(self, count: int) -> None:
+        if not self._buffers.take(count):
+            message = "Service Unavailable: too much is being sent at once; try again in a moment"
+            raise Refused(503, headers={"Retry-After": "1"}, body=checks.error_body(message, -32000))
 
     def _too_large(self) -> Refused:
         return Refused(413, body=self.gate.too_large())
@@ -104,7 +113,7 @@ class Entrance:
         transport = request.transport
         if transport is None:
             raise ConnectionResetError("the client is gone")
-        return PendingAnswer(self.config.buffer_bytes, transport.abort)
+        return PendingAnswer(self.config.buffer_bytes, transport.abort, request.protocol)
 
     def fault(self, request: web.BaseRequest) -> Refused:
         """For an exception of the gate, which should raise none."""
@@ -114,7 +123,9 @@ class Entrance:
 
 def whole(body: bytes, status: int, headers: Fields, cors: Fields) -> web.StreamResponse:
     kind = {"Content-Type": checks.JSON} if body else {}
-    return web.Response(body=body or None, status=status, headers={**headers, **cors, **kind})
+    return web.Response(
+        body=body or None, status=status, headers={**headers, **cors, **kind, "Server": SERVER}
+    )
 
 
 def unauthorized(denied: AccessDenied) -> Refused:

@@ -7,22 +7,23 @@ their own: see `sse.serving`.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from aiohttp import web
 
-from only1mcp_sdk import Arrival, Context, Gate
+from only1mcp_sdk import Arrival, Context, Gate, OpenFailed
 from only1mcp_transports.http import checks
 from only1mcp_transports.http.checks import Refused
 from only1mcp_transports.http.config import ListenerConfig
 from only1mcp_transports.http.entrance import Entrance, Fields, whole
-from only1mcp_transports.http.server import BoundServer, Route, open_server
+from only1mcp_transports.http.fast.lane import Patience
+from only1mcp_transports.http.server import PROMPT, BoundServer, Route, open_server
 from only1mcp_transports.sse.serving import PairOwner
 from only1mcp_transports.websocket.serving import converse
 
-PROMPT = 1.0
-"""Seconds within which an answer comes at once; one that takes longer may begin as a stream."""
 _WILDCARDS = ("0.0.0.0", "::")
 """Every address of the machine, and the address of none."""
 
@@ -40,19 +41,25 @@ class HttpListener:
         if (hosts or server.loopback) and config.host not in _WILDCARDS:
             hosts.add(self._host.lower())  # whoever follows `address` is served
         rules = checks.Rules(server.loopback, frozenset(hosts), frozenset(config.allowed_origins))
-        self._entrance = Entrance(config, rules, context.logger)
+        self._entrance = Entrance(config, rules, context.buffers, context.logger)
         self._pair = PairOwner(self._entrance, config.sse_at) if config.sse_at else None
 
     @property
     def address(self) -> str:
-        return f"http://{self._host}:{self._server.port}{self._config.path}"
+        return f"{'http' if self._server.tls is None else 'https'}://{self._host}:{self._server.port}{self._config.path}"
 
     @property
     def exposed(self) -> bool:
         return not self._server.loopback
 
+    @property
+    def plain(self) -> Entrance | None:
+        return self._entrance if self._config.fast_lane else None
+
     def attach(self, gate: Gate) -> None:
         self._entrance.gate = gate
+        config = self._config
+        self._server.lane.patience = Patience(config.head_timeout, config.body_timeout, config.send_timeout)
         self._server.attach(self._path, self)
         if self._pair is not None:
             self._server.attach(self._pair.path, self._pair)
@@ -137,10 +144,28 @@ class HttpListener:
 async def open_listener(config: ListenerConfig, context: Context) -> AsyncIterator[HttpListener]:
     """Bind the port, or take it over from the generation before. Raises `OpenFailed`. Clients are served from `attach`
     on."""
-    key = ("http-listener", config.host, config.port)
-    server = await context.shared(key, lambda: open_server(config.host, config.port))
+    secure = bool(config.tls_certificate)
+    key = ("http-listener", config.host, config.port, secure)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if secure else None
+    _load_certificate(tls, config, context.base_dir)
+    server = await context.shared(key, lambda: open_server(config.host, config.port, context.buffers, tls))
+    _load_certificate(server.tls, config, context.base_dir)  # it may be another one now
     listener = HttpListener(config, context, server)
     try:
         yield listener
     finally:
         listener.close()
+
+
+def _load_certificate(tls: ssl.SSLContext | None, config: ListenerConfig, base_dir: Path) -> None:
+    if tls is None:
+        return
+    certificate = base_dir / config.tls_certificate
+    key = base_dir / config.tls_key if config.tls_key else None
+    try:
+        tls.load_cert_chain(certificate, key)
+    except OSError as error:  # of which ssl.SSLError is a kind
+        reason = error.strerror or str(error)
+        raise OpenFailed(
+            f"tls_certificate {certificate}{f' with tls_key {key}' if key else ''} can't be used: {reason}"
+        ) from error

@@ -11,8 +11,10 @@ import errno
 import logging
 import secrets
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from ipaddress import ip_address
 from typing import Protocol
 from urllib.parse import unquote
@@ -20,19 +22,23 @@ from urllib.parse import unquote
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from only1mcp_sdk import OpenFailed
-from only1mcp_transports.http.answer import PendingAnswer
+from only1mcp_sdk import Budget, OpenFailed
+from only1mcp_transports.http.answer import PROBE_SECONDS, PendingAnswer
 from only1mcp_transports.http.checks import error_body
+from only1mcp_transports.http.entrance import Entrance
+from only1mcp_transports.http.fast.answer import Answer
+from only1mcp_transports.http.fast.connection import Connection
+from only1mcp_transports.http.fast.lane import KEEPALIVE_SECONDS, Lane
+from only1mcp_transports.http.fast.response import SERVER
+from only1mcp_transports.http.timeouts import Timeouts
 
-KEEPALIVE_SECONDS = 75.0
-"""How long an idle connection is kept for its client's next request."""
 LINGER_SECONDS = 1.0
 """How long the rest of a refused body is read and dropped, so that the client gets to see the refusal."""
 GRACE = 0.5
 """Seconds that answers get to be written out when the server closes."""
 BACKLOG = 512
-
-
+PROMPT = 1.0
+"""Seconds within which an answer comes at once; one that takes longer may begin as a stream."""
 GLANCE = 0.02
 """Seconds between two looks at whether a guest is still busy; they do not signal."""
 
@@ -51,6 +57,10 @@ class Guest(Protocol):
 class Owner(Protocol):
     """Serves a path."""
 
+    @property
+    def plain(self) -> Entrance | None:
+        """Who lets plain requests of Streamable HTTP in; None where there are none, or aiohttp is to serve them."""
+
     async def serve(self, request: web.BaseRequest, route: Route, profile: str) -> web.StreamResponse: ...
 
 
@@ -58,13 +68,54 @@ class Route:
     """A path, who serves it now, and what is being answered there."""
 
     def __init__(self, owner: Owner) -> None:
-        self.owner = owner
         self.draining = False
-        self.answers: set[PendingAnswer] = set()
-        self._guests: dict[str, Guest] = {}
+        self.answers: set[PendingAnswer | Answer] = set()
+        self.buffer_bytes = 0
         self.quiet = asyncio.Event()
         self.quiet.set()
+        self._guests: dict[str, Guest] = {}
         self._posts = 0
+        self._plain_posts: set[Answer] = set()
+        self._probes = Timeouts(PROBE_SECONDS)
+        self.adopt(owner)
+
+    def adopt(self, owner: Owner) -> None:
+        """`owner` serves it from now on."""
+        self.owner = owner
+        self.plain = owner.plain
+        """Who lets plain requests in; None where aiohttp is to serve them all."""
+        self.draining = False
+        if self.plain is not None:
+            config = self.plain.config
+            self.buffer_bytes = config.buffer_bytes
+            self._prompts = Timeouts(min(PROMPT, config.keepalive))
+            self._silences = Timeouts(config.keepalive)
+
+    # -- plain requests
+
+    def begin(self, answer: Answer) -> None:
+        """A POST is at work; draining waits for it."""
+        if not self._plain_posts:
+            self.quiet.clear()
+        self._plain_posts.add(answer)
+        self._prompts.add(answer)
+
+    def waits(self, answer: Answer) -> None:
+        """The client has to wait for the next word; not for ever without any."""
+        (self._probes if answer.half_closed else self._silences).add(answer)
+
+    def leave(self, answer: Answer) -> None:
+        """It is over."""
+        self.answers.discard(answer)
+        self._prompts.discard(answer)
+        if answer.streaming:
+            self._silences.discard(answer)
+            self._probes.discard(answer)
+        self._plain_posts.discard(answer)
+        if not self._plain_posts and not self._posts:
+            self.quiet.set()
+
+    # -- all requests
 
     @contextmanager
     def posting(self) -> Iterator[None]:
@@ -75,7 +126,7 @@ class Route:
             yield
         finally:
             self._posts -= 1
-            if not self._posts:
+            if not self._posts and not self._plain_posts:
                 self.quiet.set()
 
     @contextmanager
@@ -109,7 +160,7 @@ class Route:
 
     def end(self) -> None:
         """Nobody is answered any more: streams end, guests leave."""
-        for answer in list(self.answers):
+        for answer in [*self.answers, *self._plain_posts]:
             answer.abandon()
         for guest in list(self._guests.values()):
             guest.end()
@@ -118,10 +169,14 @@ class Route:
 class BoundServer:
     """Made by `open_server`."""
 
-    def __init__(self, port: int, loopback: bool) -> None:
+    lane: Lane
+    """How its connections serve plain requests."""
+
+    def __init__(self, port: int, loopback: bool, tls: ssl.SSLContext | None) -> None:
         self.port = port
         self.loopback = loopback
         """Bound to loopback addresses only."""
+        self.tls = tls
         self._routes: dict[str, Route] = {}
 
     def attach(self, path: str, owner: Owner) -> None:
@@ -130,7 +185,8 @@ class BoundServer:
         if route is None:
             self._routes[path] = Route(owner)
         else:
-            route.owner, route.draining = owner, False
+            route.adopt(owner)
+        self.lane.routes_changed()
 
     async def drain(self, path: str, owner: Owner, seconds: float) -> None:
         """Refuse new requests for `path`, wait for those at work at most this long, then end every stream. Nothing
@@ -150,10 +206,11 @@ class BoundServer:
         route = self._routes.get(path)
         if route is not None and route.owner is owner:
             del self._routes[path]
+            self.lane.routes_changed()
             route.end()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        route, profile = self._find(request.raw_path)
+        route, profile = self.find(request.raw_path)
         if not self._routes or (route is not None and route.draining):
             response = refusal(
                 503, error_body("Service Unavailable: the gateway is starting or stopping", -32000)
@@ -169,7 +226,12 @@ class BoundServer:
             response.force_close()
             return response
 
-    def _find(self, target: str) -> tuple[Route | None, str]:
+    def pending(self) -> Iterator[PendingAnswer]:
+        """What aiohttp is answering."""
+        for route in self._routes.values():
+            yield from (each for each in list(route.answers) if isinstance(each, PendingAnswer))
+
+    def find(self, target: str) -> tuple[Route | None, str]:
         """The route and the profile that a request target names; an empty last segment names the default."""
         path = target.partition("?")[0]
         if path and path in self._routes:
@@ -179,16 +241,20 @@ class BoundServer:
 
 
 def refusal(status: int, body: bytes) -> web.Response:
-    return web.Response(body=body, status=status, headers={"Content-Type": "application/json"})
+    return web.Response(
+        body=body, status=status, headers={"Content-Type": "application/json", "Server": SERVER}
+    )
 
 
 @asynccontextmanager
-async def open_server(host: str, port: int) -> AsyncIterator[BoundServer]:
+async def open_server(
+    host: str, port: int, buffers: Budget, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[BoundServer]:
     """Listen. Raises `OpenFailed` when the port can't be had."""
     sockets = await _bind(host, port)
     names = [each.getsockname() for each in sockets]
-    bound = BoundServer(names[0][1], all(ip_address(name[0]).is_loopback for name in names))
-    server = web.Server(
+    bound = BoundServer(names[0][1], all(ip_address(name[0]).is_loopback for name in names), tls)
+    general = web.Server(
         bound.handle,
         handler_cancellation=True,  # a client that leaves ends its request
         access_log=None,
@@ -196,18 +262,21 @@ async def open_server(host: str, port: int) -> AsyncIterator[BoundServer]:
         keepalive_timeout=KEEPALIVE_SECONDS,
         lingering_time=LINGER_SECONDS,
     )
+    lane = bound.lane = Lane(bound.find, general, bound.pending, buffers)
     listening: list[asyncio.Server] = []
     try:
         for one_socket in sockets:
             loop = asyncio.get_running_loop()
-            listening.append(await loop.create_server(server, sock=one_socket, backlog=BACKLOG))
+            listening.append(
+                await loop.create_server(partial(Connection, lane), sock=one_socket, backlog=BACKLOG, ssl=tls)
+            )
         yield bound
     finally:
         for one in listening:
             one.close()
         for one_socket in sockets:
             one_socket.close()
-        await _close_connections(server)
+        await _close_connections(general, lane)
         for one in listening:
             await one.wait_closed()
 
@@ -247,12 +316,13 @@ def _explain(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-async def _close_connections(server: web.Server) -> None:
+async def _close_connections(general: web.Server, lane: Lane) -> None:
     """Let what is being written go out, for a moment; then close every connection."""
-    transports = [each.transport for each in server.connections if each.transport is not None]
+    transports = [each.transport for each in lane.connections if each.transport is not None]
     try:
-        server.pre_shutdown()
-        await server.shutdown(GRACE)
+        general.pre_shutdown()
+        lane.close()
+        await general.shutdown(GRACE)
         with suppress(TimeoutError):
             async with asyncio.timeout(GRACE):
                 # Transports do not tell when they are empty.

@@ -1,0 +1,167 @@
+"""The answer to a plain request: what the gate says is written at once, without a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from only1mcp_sdk import LARGE, Pipe, Posting, Source
+from only1mcp_transports.http.answer import KEEP_ALIVE, sse_event
+from only1mcp_transports.http.checks import JSON, error_body
+from only1mcp_transports.http.fast.response import JSON_HEAD, STREAM, common_fields, head, whole
+
+if TYPE_CHECKING:
+    from only1mcp_transports.http.fast.connection import Connection
+    from only1mcp_transports.http.server import Route
+
+_NOTHING: Mapping[str, str] = {}
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+class Answer:
+    """Implements `only1mcp_sdk.Answer`."""
+
+    __slots__ = ("_connection", "_cors", "_route", "_waited", "half_closed", "over", "posting", "streaming")
+
+    def __init__(self, connection: Connection, route: Route, cors: Mapping[str, str]) -> None:
+        self.posting: Posting | None = None
+        self.streaming = False
+        self.over = False
+        self.half_closed = False
+        """The client says no more; it may be gone."""
+        self._waited = False
+        self._connection = connection
+        self._route = route
+        self._cors = cors
+
+    # -- for the gate
+
+    def send(self, message: bytes, event: str = "") -> None:
+        if not self.over and (message or event):
+            self._stream(sse_event(message, event))
+
+    def finish(self, message: bytes = b"", status: int = 200, headers: Mapping[str, str] = _NOTHING) -> None:
+        if self.over:
+            return
+        connection = self._connection
+        if self.streaming:
+            connection.write(_chunk(sse_event(message)) + LAST_CHUNK if message else LAST_CHUNK)
+        elif status == 200 and message and not headers and not self._cors:
+            begin = b"%b%d%b" % (JSON_HEAD, len(message), common_fields())
+            if len(message) < LARGE:
+                connection.write(begin + message)
+            else:
+                connection.write(begin)
+                connection.write(message)
+        else:
+            connection.write(whole(message, status, {**headers, **self._cors}))
+        self._end()
+
+    def pour(self, source: Source, headers: Mapping[str, str] = _NOTHING) -> Pipe | None:
+        if self.over or self.streaming:
+            return None
+        fields = {**headers, **self._cors, "Content-Type": JSON, "Transfer-Encoding": "chunked"}
+        self._connection.write(head(200, fields))
+        self.over = True
+        self._route.leave(self)
+        return self._connection.pour(source)
+
+    # -- for the lane
+
+    def open_stream(self) -> None:
+        """It is an event stream, whether or not something has been said on it."""
+        if not (self.over or self.streaming):
+            self._stream(b"")
+
+    def timed_out(self) -> None:
+        """It does not come at once: first the gate may say something, such as how to come back for it; later a sign of
+        life is due."""
+        if self.over:
+            return
+        if self._waited or self.streaming:
+            self._stream(KEEP_ALIVE)
+            return
+        self._waited = True
+        self._route.waits(self)
+        if self.posting is not None:
+            self.posting.waiting()
+
+    def probe(self) -> None:
+        """The client sends nothing more. Whether it still reads, only writing tells: as an event stream, that can be
+        done before the answer."""
+        self.half_closed = self._waited = True
+        self.timed_out()
+
+    def abandon(self) -> None:
+        """The server answers nobody any more: streams end, what has not begun is refused."""
+        if self.over:
+            return
+        self.over = True
+        if self.posting is not None:
+            self.posting.disconnected()
+        body = error_body("Service Unavailable: the gateway is stopping")
+        self._connection.write(LAST_CHUNK if self.streaming else whole(body, 503, self._cors))
+        self._route.leave(self)
+        self._connection.answered()
+
+    def lost(self) -> None:
+        """The client is gone."""
+        if not self.over:
+            self.over = True
+            self._route.leave(self)
+            if self.posting is not None:
+                self.posting.disconnected()
+
+    def fail(self) -> None:
+        """The gate raised, which it should not."""
+        if self.streaming:
+            self._connection.abort()
+        else:
+            self.finish(error_body("Internal error", -32603), 500)
+
+    # -- inside
+
+    def _stream(self, data: bytes) -> None:
+        chunk = _chunk(data) if data else b""
+        if self.streaming:
+            self._connection.write_bounded(chunk, self._route.buffer_bytes)
+        else:
+            self.streaming = True
+            fields = {**STREAM, **self._cors, "Transfer-Encoding": "chunked"}
+            self._connection.write(head(200, fields) + chunk)
+        if not self.over:
+            self._route.waits(self)
+
+    def _end(self) -> None:
+        self.over = True
+        self._route.leave(self)
+        self._connection.answered()
+
+
+class Chunks:
+    """A body in pieces, each a chunk (RFC 9112, section 7.1). A `Pipe`."""
+
+    __slots__ = ("_connection", "over")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.over = False
+
+    def write(self, piece: bytes | memoryview) -> None:
+        if not self.over and piece:
+            self._connection.write_all((b"%x\r\n" % len(piece), piece, b"\r\n"))
+
+    def end(self) -> None:
+        if not self.over:
+            self.over = True
+            self._connection.write(LAST_CHUNK)
+            self._connection.answered()
+
+    def fail(self, problem: str) -> None:
+        if not self.over:
+            self.over = True
+            self._connection.abort()
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)

@@ -1,0 +1,346 @@
+"""One TCP connection of a client: reads requests, serves the plain ones, and has aiohttp serve the others.
+
+The transport has this one protocol for good. What is not plain is passed on to a connection of aiohttp's, which is
+given the same transport; while that is at work everything goes there, and once it rests and another request arrives it
+is let go. It is told from its private fields whether it rests: aiohttp has no other word for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+from only1mcp_sdk import Pipe, Source
+from only1mcp_transports.http.fast.answer import Answer, Chunks
+from only1mcp_transports.http.fast.heads import END, MAX_HEAD, Head, may_be_plain
+from only1mcp_transports.http.fast.response import closing
+
+if TYPE_CHECKING:
+    from only1mcp_transports.http.fast.lane import Lane, Patience
+
+EARLY = 64 * 1024
+"""Bytes of further requests that are taken in while one is being answered."""
+POURING = 512 * 1024
+"""Bytes of a large answer that may wait to be sent."""
+
+
+class Connection(asyncio.Protocol):
+    """See above."""
+
+    __slots__ = (
+        "_body",
+        "_chunks",
+        "_eof",
+        "_general",
+        "_head",
+        "_lane",
+        "_missing",
+        "_paused",
+        "_peer",
+        "_rest",
+        "_rested",
+        "_serving",
+        "_source",
+        "_stopped_reading",
+        "_taken",
+        "answer",
+        "since",
+        "transport",
+    )
+
+    def __init__(self, lane: Lane) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.answer: Answer | None = None
+        """To the request that is being served."""
+        self.since = 0.0
+        """When it became the client's turn, on the event loop's clock; 0 while it is not."""
+        self._lane = lane
+        self._peer = ""
+        self._rest = b""
+        """What has come of a head, or of requests that have to wait."""
+        self._head: Head | None = None
+        """Of the request whose body is being collected."""
+        self._body: list[bytes] = []
+        self._missing = 0
+        self._taken = 0
+        self._chunks: Chunks | None = None
+        """A large answer on its way."""
+        self._source: Source | None = None
+        self._serving = False
+        self._paused = False
+        self._stopped_reading = False
+        self._eof = False
+        self._general: Any = None
+        """aiohttp's connection, while it is in charge."""
+        self._rested = False
+        """What it was given last ended with a blank line: it holds no part of a head."""
+
+    # -- from the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self._peer = peer[0] if isinstance(peer, tuple) else ""
+        self._lane.met(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        self._lane.lost(self)
+        general, self._general = self._general, None
+        if general is not None:
+            general.connection_lost(exc)
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            answer.lost()
+        source, self._source = self._source, None
+        if source is not None:  # nobody reads what comes, and nobody is held up by that
+            source.resume()
+        self._drop_body()
+
+    def data_received(self, data: bytes) -> None:
+        if self._general is not None:
+            if not self._takes_over(data):
+                self._to_general(data)
+                return
+            self._dismiss()
+        if self._busy:
+            self._wait_with(data)
+        elif self._head is not None:
+            self._more_of_body(data)
+        else:
+            self._read(self._rest + data if self._rest else data)
+
+    def eof_received(self) -> bool:
+        self._eof = True
+        transport = self.transport
+        if transport is None or transport.get_extra_info("sslcontext") is not None:
+            return False  # there are no halves with TLS
+        if self._general is not None:
+            return self._lane.ends_in_general(self._general)
+        if self.answer is not None:
+            self.answer.probe()
+        return self._busy
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        if self._general is not None:
+            self._general.pause_writing()
+        if self._source is not None:
+            self._source.pause()
+        self._lane.waits(self)
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self.since = 0.0
+        if self._general is not None:
+            self._general.resume_writing()
+        if self._source is not None:
+            self._source.resume()
+        if not self._busy:
+            self._lane.waits(self)
+
+    # -- requests
+
+    @property
+    def _busy(self) -> bool:
+        return self.answer is not None or self._chunks is not None
+
+    def _read(self, data: bytes) -> None:
+        """Serve the requests in these bytes, one after the other."""
+        self._rest = b""
+        while data:
+            end = data.find(END)
+            if end < 0 and may_be_plain(data) and self._lane.open:
+                self._rest = data
+                self._lane.waits(self)
+                return
+            begin = end + 4
+            found = self._lane.plain(data[:begin]) if 0 <= end <= MAX_HEAD else None
+            if found is None or not self._lane.take(found[1]):
+                self._to_general(data)
+                return
+            head, length = found
+            if begin + length > len(data):
+                self._head, self._missing, self._taken = head, length, length
+                self._lane.waits(self)
+                if begin < len(data):
+                    self._more_of_body(data[begin:])
+                return
+            body, data = data[begin : begin + length], data[begin + length :]
+            self._lane.give(length)
+            self._serve(head, body)
+            if self._busy:
+                if data:
+                    self._wait_with(data)
+                return
+
+    def _more_of_body(self, data: bytes) -> None:
+        head = self._head
+        assert head is not None
+        if len(data) < self._missing:
+            self._missing -= len(data)
+            self._body.append(data)
+            return
+        self._body.append(data[: self._missing])
+        rest = data[self._missing :]
+        body = b"".join(self._body)
+        self._drop_body()
+        self._serve(head, body)
+        if rest:
+            self.data_received(rest)
+
+    def _drop_body(self) -> None:
+        self._lane.give(self._taken)
+        self._head, self._body, self._missing, self._taken = None, [], 0, 0
+
+    def _serve(self, head: Head, body: bytes) -> None:
+        self.since = 0.0
+        self._serving = True
+        self._lane.serve(self, head, self._peer, body)
+        self._serving = False
+        if self.answer is not None and self.answer.over:
+            self.answer = None
+        if self._chunks is not None and self._chunks.over:
+            self._chunks = self._source = None
+        if not self._busy:
+            self._turn()
+
+    def _wait_with(self, data: bytes) -> None:
+        self._rest = self._rest + data if self._rest else data
+        if len(self._rest) > EARLY and not self._stopped_reading and self.transport is not None:
+            self._stopped_reading = True
+            self.transport.pause_reading()
+
+    def answered(self) -> None:
+        """The answer has been written."""
+        if self._serving:
+            return  # `_serve` goes on
+        self.answer = self._chunks = self._source = None
+        self._turn()
+        if self._rest and self.transport is not None:
+            self._read(self._rest)
+
+    def _turn(self) -> None:
+        """It is the client's turn."""
+        transport = self.transport
+        if transport is None:
+            return
+        if self._eof or self._lane.ending:
+            transport.close()
+            return
+        if self._stopped_reading:
+            self._stopped_reading = False
+            transport.resume_reading()
+        self._lane.waits(self)
+
+    # -- for answers
+
+    def write(self, data: bytes) -> None:
+        transport = self.transport
+        if transport is not None and not transport.is_closing():
+            transport.write(data)
+
+    def write_all(self, pieces: tuple[bytes | memoryview, ...]) -> None:
+        transport = self.transport
+        if transport is not None and not transport.is_closing():
+            transport.writelines(pieces)
+
+    def write_bounded(self, data: bytes, limit: int) -> None:
+        """To a stream: a client that does not read is disconnected."""
+        transport = self.transport
+        if self._paused and transport is not None and transport.get_write_buffer_size() > limit:
+            transport.abort()
+        else:
+            self.write(data)
+
+    def pour(self, source: Source) -> Pipe:
+        """The body of the answer comes in pieces."""
+        chunks = self._chunks = Chunks(self)
+        self.answer = None
+        if self.transport is None or self.transport.is_closing():
+            chunks.over = True
+            return chunks
+        self._source = source
+        self.transport.set_write_buffer_limits(POURING)
+        if self._paused:
+            source.pause()
+        return chunks
+
+    def end(self) -> None:
+        """Close it, once all is written."""
+        if self.transport is not None:
+            self.transport.close()
+
+    def abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+    # -- aiohttp
+
+    @property
+    def in_general(self) -> bool:
+        """Whether aiohttp is in charge."""
+        return self._general is not None
+
+    def _to_general(self, data: bytes) -> None:
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        if self._lane.ending:  # it would never be closed
+            transport.close()
+            return
+        self._rest = b""
+        if self._general is None:
+            self._general = self._lane.new_general()
+            self._general.connection_made(transport)
+            if self._paused:
+                self._general.pause_writing()
+        self._rested = data.endswith(END)
+        self._lane.waits(self)
+        self._general.data_received(data)
+
+    def _takes_over(self, data: bytes) -> bool:
+        return self._rested and self._rests() and data.startswith((b"POST ", b"GET "))
+
+    def _rests(self) -> bool:
+        """Whether aiohttp waits for a request, or for more of one."""
+        general = self._general
+        return (
+            general._waiter is not None
+            and general._current_request is None
+            and general._payload_parser is None
+            and not (general._messages or general._message_tail or general._upgraded or general._close)
+        )
+
+    def _dismiss(self) -> None:
+        general, self._general = self._general, None
+        general.transport = None  # else it would be closed
+        general.connection_lost(None)
+
+    # -- time
+
+    def has(self, patience: Patience) -> float | None:
+        """How long the client may take for what it has to do now; None when that is nothing."""
+        if self._paused:
+            return patience.reading
+        if self._general is not None:
+            if not self._rests():
+                return None
+            return patience.next_request if self._rested else patience.head
+        if self._busy:
+            return None
+        if self._head is not None:
+            return patience.body
+        return patience.head if self._rest else patience.next_request
+
+    def out_of_time(self, patience: Patience) -> None:
+        """It took longer."""
+        transport = self.transport
+        if transport is None:
+            return
+        if self._paused or self._rest or self._general is not None:
+            transport.abort()
+            return
+        if self._head is not None:
+            self.write(closing(408, f"Request Timeout: no whole body within {patience.body:g} s"))
+        transport.close()

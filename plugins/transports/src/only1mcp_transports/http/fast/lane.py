@@ -1,0 +1,195 @@
+"""What the connections of one server share: where requests go, and how long anything may take."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from only1mcp_sdk import LARGE, Arrival, Budget
+from only1mcp_transports.http.fast.answer import Answer
+from only1mcp_transports.http.fast.connection import Connection
+from only1mcp_transports.http.fast.heads import Head, Heads, passes
+from only1mcp_transports.http.fast.response import closing
+
+if TYPE_CHECKING:
+    from only1mcp_transports.http.answer import PendingAnswer
+    from only1mcp_transports.http.server import Route
+
+KEEPALIVE_SECONDS = 75.0
+"""How long an idle connection is kept for its client's next request."""
+_LOOKS = 4
+"""Times that the shortest patience is looked after."""
+
+
+@dataclass
+class Patience:
+    """Seconds a client has for each thing."""
+
+    head: float = 10.0
+    body: float = 60.0
+    reading: float = 60.0
+    """For taking some of what waits to be sent."""
+    next_request: float = KEEPALIVE_SECONDS
+
+    @property
+    def interval(self) -> float:
+        return min(1.0, min(self.head, self.body, self.reading, self.next_request) / _LOOKS)
+
+
+class Lane:
+    """Of one server. `find` tells who serves a target, and for which profile."""
+
+    def __init__(
+        self,
+        find: Callable[[str], tuple[Route | None, str]],
+        new_general: Callable[[], Any],
+        pending: Callable[[], Iterator[PendingAnswer]],
+        buffers: Budget,
+    ) -> None:
+        self.patience = Patience()
+        self.open = False
+        """Somebody serves; before that, whoever connects has to wait."""
+        self.ending = False
+        self.served = 0
+        """Requests served here; aiohttp counts its own."""
+        self.connections: set[Connection] = set()
+        self.new_general = new_general
+        self._find = find
+        self._pending = pending
+        self._buffers = buffers
+        self._heads = Heads()
+        self._places: dict[str, tuple[Route, str]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+
+    # -- for the server
+
+    def routes_changed(self) -> None:
+        """Other owners serve the paths, or none does."""
+        self._places.clear()
+        if not self.open:
+            self.open = True
+            for each in self.connections:
+                if each.transport is not None:
+                    each.transport.resume_reading()
+
+    def close(self) -> None:
+        """Take no more requests, and close what is idle. What is being written goes out."""
+        self.ending = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for each in list(self.connections):
+            if not each.in_general:
+                each.end()
+
+    # -- for connections
+
+    def met(self, connection: Connection) -> None:
+        transport = connection.transport
+        assert transport is not None
+        if self.ending:
+            transport.abort()
+            return
+        self.connections.add(connection)
+        self.waits(connection)
+        if not self.open:
+            transport.pause_reading()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self.patience.interval, self._look)
+
+    def lost(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+
+    def waits(self, connection: Connection) -> None:
+        """It is the client's turn, from now on."""
+        connection.since = self._loop.time()
+
+    def place(self, target: str) -> tuple[Route, str] | None:
+        """Who serves plain requests for this target, and the profile it names."""
+        found = self._places.get(target)
+        if found is None:
+            route, profile = self._find(target)
+            if route is None or "?" in target or "%" in target:
+                return None
+            if len(self._places) < 1000:
+                self._places[target] = route, profile
+            found = route, profile
+        return found
+
+    def plain(self, head: bytes) -> tuple[Head, int] | None:
+        """The head of a request that passes every check, and the length of its body; None for aiohttp to serve it."""
+        found = self._heads.read(head)
+        if found is None:
+            return None
+        place = self.place(found[0].target)
+        if place is None:
+            return None
+        route, profile = place
+        entrance = route.plain
+        if entrance is None or route.draining or not entrance.gate.has_profile(profile):
+            return None
+        if found[1] > entrance.gate.message_limit:
+            return None
+        accepted = found[0].accepted
+        if accepted is None or accepted[0] is not entrance:
+            cors = passes(found[0], entrance.rules)
+            if cors is None:
+                return None
+            found[0].accepted = entrance, cors
+        return found
+
+    def take(self, count: int) -> bool:
+        """Whether a body of that many bytes may be collected; `give` it back afterwards."""
+        return count <= LARGE or self._buffers.take(count)
+
+    def give(self, count: int) -> None:
+        if count > LARGE:
+            self._buffers.give(count)
+
+    def serve(self, connection: Connection, head: Head, peer: str, body: bytes) -> None:
+        """Bring a request to the gate."""
+        place = self.place(head.target)
+        entrance = place[0].plain if place is not None else None
+        if place is None or entrance is None or place[0].draining:
+            connection.write(closing(503, "Service Unavailable: the gateway is stopping"))
+            connection.end()
+            return
+        route, profile = place
+        self.served += 1
+        cors = head.accepted[1] if head.accepted is not None else {}
+        answer = connection.answer = Answer(connection, route, cors)
+        arrival = Arrival("http", profile, head.headers, peer)
+        try:
+            if head.method == "POST":
+                route.begin(answer)
+                answer.posting = entrance.gate.post(arrival, body, answer)
+            else:
+                route.answers.add(answer)
+                answer.posting = entrance.gate.stream(arrival, answer)
+                answer.open_stream()
+        except Exception:
+            entrance.log.exception("a %s request failed", head.method)
+            answer.fail()
+
+    def ends_in_general(self, general: Any) -> bool:
+        """The client sends nothing more. Whether the connection is kept for the answer that aiohttp is working on."""
+        answers = [answer for answer in self._pending() if answer.connection is general]
+        for answer in answers:
+            answer.probe()
+        if answers:
+            general.close()  # once it has been answered
+        return bool(answers)
+
+    # -- time
+
+    def _look(self) -> None:
+        now, patience = self._loop.time(), self.patience
+        self._timer = None
+        if self.connections and not self.ending:
+            self._timer = self._loop.call_later(patience.interval, self._look)
+        for each in list(self.connections):
+            allowed = each.has(patience) if each.since else None
+            if allowed is not None and now - each.since > allowed:
+                each.out_of_time(patience)
