@@ -182,10 +182,6 @@ class Exchange(Struct, eq=False):
     whole. Whoever has to see the whole result puts None here."""
     _arguments: Any = msgspec.UNSET
 
-    def __post_init__(self) -> None:
-        if self.meta:
-            self.progress_token = self.meta.get("progressToken")
-
     @property
     def arguments(self) -> Any:
         """The decoded `arguments` of a call. From the first look on, what was looked at is what is forwarded:

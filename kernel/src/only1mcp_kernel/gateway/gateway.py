@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from only1mcp_kernel.component import Workshop
-from only1mcp_kernel.config.model import Config, Limits
+from only1mcp_kernel.config.model import Config
 from only1mcp_kernel.gateway.clients.audience import Clients
 from only1mcp_kernel.gateway.clients.gate import Gate
 from only1mcp_kernel.gateway.clients.listening import Listening
@@ -37,9 +37,6 @@ from only1mcp_sdk import (
     Authenticator,
     Budget,
     Caller,
-    Done,
-    Exchange,
-    Failure,
     Handler,
     Json,
     Listener,
@@ -83,6 +80,9 @@ class Gateway:
             state_dir,
         )
         self._generation: Generation | None = None
+        self.authenticators: tuple[Authenticator, ...] = ()
+        self.handlers: Mapping[str, Handler] = {}
+        self.message_bytes = 0
         self._number = 0
         self._insecure = False
         self._reloading = asyncio.Lock()
@@ -96,11 +96,10 @@ class Gateway:
         `insecure` permits listeners that other machines can reach without any authenticator.
         """
         self._insecure = insecure
-        self._bound(config.limits)
-        self._generation = await open_generation(config, self._around, insecure)
-        self._number = 1
+        self._buffers.limit = config.limits.buffer_bytes
+        self._put_in_force(await open_generation(config, self._around, insecure))
         self._tasks.spawn(self._sweep(), "sweep")
-        for listener in self._generation.listeners:
+        for listener in self.listeners:
             listener.attach(self.gate)
 
     async def reload(self, config: Config) -> None:
@@ -111,9 +110,7 @@ class Gateway:
             if self._generation is not old:  # stopped meanwhile
                 await new.close()
                 raise Only1McpError("the gateway was stopped while it reloaded")
-            self._generation = new
-            self._number += 1
-            self._bound(config.limits)
+            self._put_in_force(new)
             for name, server in new.servers.items():
                 before = old.servers.get(name)
                 if before is not None and before is not server:
@@ -186,20 +183,6 @@ class Gateway:
 
     # -- for the gate (gateway.gate.Serving)
 
-    @property
-    def authenticators(self) -> tuple[Authenticator, ...]:
-        return self._in_force().authenticators
-
-    @property
-    def message_bytes(self) -> int:
-        return self._in_force().config.limits.message_bytes
-
-    def has_profile(self, name: str) -> bool:
-        return name in self._in_force().routers
-
-    def handler(self, profile: str) -> Handler:
-        return self._in_force().handlers.get(profile, _no_profile)
-
     def initialize_result(self, profile: str, revision: str) -> bytes:
         return initialize_result(self._in_force().routers[profile].servers, revision)
 
@@ -226,7 +209,13 @@ class Gateway:
 
     # -- inside
 
-    def _bound(self, limits: Limits) -> None:
+    def _put_in_force(self, generation: Generation) -> None:
+        limits = generation.config.limits
+        self._generation = generation
+        self._number += 1
+        self.authenticators = generation.authenticators
+        self.handlers = generation.handlers
+        self.message_bytes = limits.message_bytes
         self._buffers.limit = limits.buffer_bytes
         self._requests.limit, self._requests.each = limits.in_flight, limits.in_flight_per_client
         self._streams.each = limits.streams_per_client
@@ -293,7 +282,3 @@ def changed_profiles(old: Config, new: Config) -> list[str]:
         if before != after or not same_servers:
             changed.append(name)
     return sorted(changed)
-
-
-def _no_profile(exchange: Exchange, done: Done) -> None:
-    done(Failure.of(-32600, f"The profile {exchange.caller.profile!r} is gone"))

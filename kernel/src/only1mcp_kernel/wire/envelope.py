@@ -74,7 +74,8 @@ _SPACE = b" \t\r\n"
 
 def read(body: bytes) -> Envelope | list[Envelope | BadMessage]:
     """Read a message or a batch. Raises `BadMessage`; one within a batch does not cost the others."""
-    _check_text(body)
+    if len(body) > 2 * MAX_DEPTH or not body.isascii():
+        _check_text(body)
     message = _read_plain(body)
     if message is not None:
         return message
@@ -175,8 +176,6 @@ def _check_text(body: bytes) -> None:
             body.decode()
         except UnicodeDecodeError as error:
             raise BadMessage(PARSE_ERROR, f"Parse error: invalid UTF-8 at byte {error.start}") from None
-    if len(body) <= 2 * MAX_DEPTH:
-        return  # too short to nest deeper
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH and depth(body) > MAX_DEPTH:
         raise BadMessage(PARSE_ERROR, f"Parse error: nested deeper than {MAX_DEPTH}")
 

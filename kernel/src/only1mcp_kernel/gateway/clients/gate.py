@@ -27,11 +27,14 @@ from only1mcp_kernel.protocol.revisions import HEADER_MISMATCH, LEGACY, REVISION
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadMessage, Envelope
 from only1mcp_sdk import (
+    ANONYMOUS,
     AccessDenied,
     Answer,
     Arrival,
     Channel,
     Conversation,
+    Done,
+    Exchange,
     Failure,
     Members,
     Posting,
@@ -67,7 +70,7 @@ class Gate:
         return self._serving.message_bytes
 
     def has_profile(self, name: str) -> bool:
-        return self._serving.has_profile(name)
+        return name in self._serving.handlers
 
     def too_large(self) -> bytes:
         limit = self.message_limit
@@ -78,8 +81,9 @@ class Gate:
     # -- HTTP
 
     def post(self, arrival: Arrival, body: bytes, answer: Answer) -> Posting:
+        authenticators = self._serving.authenticators
         try:
-            principal = self.principal(arrival)
+            principal = admission.admit(arrival, authenticators) if authenticators else ANONYMOUS
             message = wire.read(body)
             if isinstance(message, list):
                 return self._batch(arrival, principal, message, answer)
@@ -221,7 +225,7 @@ class Gate:
             _finish(sink, Overload("requests under way"), message.id)
         else:
             request = LegacyRequest(session, message, params, meta, sink, self._load)
-            request.start(self._serving.handler(session.caller.profile))
+            request.start(self._serving.handlers.get(session.caller.profile, _no_profile))
 
     def batch(self, session: Session, messages: list[Envelope | BadMessage], sink: Sink) -> None:
         batch = Batch(sink, len(messages))
@@ -295,7 +299,7 @@ class Gate:
         request.exchange.param_headers = repeated
         if not self._load.enter(principal.id):
             raise Overload("requests under way")
-        request.start(serving.handler(arrival.profile))
+        request.start(serving.handlers.get(arrival.profile, _no_profile))
         return request
 
 
@@ -309,6 +313,10 @@ def _refuse(sink: Sink | Answer, status: int, message: str, id: bytes) -> None:
 
 def _finish(sink: Sink | Answer, refused: Refused, id: bytes) -> None:
     sink.finish(wire.error(id or wire.NO_ID, refused.failure.raw), refused.status, refused.headers)
+
+
+def _no_profile(exchange: Exchange, done: Done) -> None:
+    done(Failure.of(wire.INVALID_REQUEST, f"The profile {exchange.caller.profile!r} is gone"))
 
 
 def _ignore() -> None:

@@ -65,6 +65,7 @@ class ModernRequest:
         self.exchange = exchange = Exchange(message.method, params, meta, caller, self.emit)
         exchange.pour = self._pour
         exchange.name = subject(message.method, params)
+        exchange.progress_token = meta.get("progressToken")
         if "inputResponses" in params or "requestState" in params:
             exchange.answers, exchange.state = modern.read_answers(params)
         if modern.LOG_LEVEL in meta:
@@ -196,7 +197,9 @@ class LegacyRequest:
 
     def _new_exchange(self) -> Exchange:
         exchange = Exchange(self._method, self._params, self._meta, self._session.caller, self.emit)
-        exchange.name = subject(self._method, self._params or {})
+        exchange.name = subject(self._method, self._params) if self._params else ""
+        if self._meta:
+            exchange.progress_token = self._meta.get("progressToken")
         exchange.pour = self._pour
         exchange.on_pause = self._pause
         exchange.on_question = self._go_on
@@ -279,8 +282,8 @@ def _malformed(error: ValueError) -> Failure:
 
 def subject(method: str, params: Members) -> str:
     """What a request names: a tool, a prompt or a URI; empty where it names nothing."""
-    member = "uri" if method.startswith("resources/") else "name"
-    return text(params.get(member)) or ""
+    named = params.get("uri" if method.startswith("resources/") else "name")
+    return text(named) or "" if named is not None else ""
 
 
 def open_params(message: Envelope) -> tuple[Members, Members]:

@@ -21,10 +21,9 @@ class Serving(Protocol):
     @property
     def message_bytes(self) -> int: ...
 
-    def has_profile(self, name: str) -> bool: ...
-
-    def handler(self, profile: str) -> Handler:
-        """The pipeline of a profile. For one that is gone, a handler that says so."""
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """The pipeline of each profile there is."""
 
     def initialize_result(self, profile: str, revision: str) -> bytes: ...
 

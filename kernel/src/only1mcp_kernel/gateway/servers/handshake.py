@@ -55,7 +55,7 @@ async def greet(link: Link, era: Era | None, timeout: float) -> None:
 
 
 async def _find_out(link: Link, timeout: float) -> None:
-    link.dialect = ModernDialect()
+    link.speak(ModernDialect())
     discovering = Asking(link, "server/discover", {})
     try:
         await asyncio.wait([discovering.result], timeout=min(timeout / 2, DISCOVER_PATIENCE))
@@ -67,7 +67,7 @@ async def _find_out(link: Link, timeout: float) -> None:
                 await _initialize(link, timeout)
             return
         # Silent so far: it may be one that ignores what it does not know, or one that is still starting.
-        link.dialect = LegacyDialect(None)
+        link.speak(LegacyDialect(None))
         initializing = Asking(link, "initialize", _hello(link))
         try:
             await _first_answer(link, discovering, initializing, timeout / 2)
@@ -89,7 +89,7 @@ async def _first_answer(link: Link, discovering: Asking, initializing: Asking, t
         except ServerError:
             pass
         else:
-            link.dialect = ModernDialect()
+            link.speak(ModernDialect())
             _read_discovery(link, raw)
             return
         try:
@@ -99,7 +99,7 @@ async def _first_answer(link: Link, discovering: Asking, initializing: Asking, t
 
 
 async def _discover(link: Link, timeout: float) -> None:
-    link.dialect = ModernDialect()
+    link.speak(ModernDialect())
     try:
         _read_discovery(link, await ask(link, "server/discover", {}, timeout))
     except (ServerError, ConnectionLost) as error:
@@ -134,7 +134,7 @@ def _supported(raw: bytes) -> list[str]:
 
 
 async def _initialize(link: Link, timeout: float) -> None:
-    link.dialect = LegacyDialect(None)
+    link.speak(LegacyDialect(None))
     try:
         _read_initialized(link, await ask(link, "initialize", _hello(link), timeout))
     except ServerError as error:
@@ -154,7 +154,7 @@ def _read_initialized(link: Link, raw: Json) -> None:
     revision = text(members.get("protocolVersion"))
     if revision not in LEGACY:
         raise ConnectFailed(f"the server chose revision {revision!r}, which is none of {', '.join(LEGACY)}")
-    link.dialect = LegacyDialect(revision)
+    link.speak(LegacyDialect(revision))
     link.greeting = members
     link.notify("notifications/initialized")
     link.listen()

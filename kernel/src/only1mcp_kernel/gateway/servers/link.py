@@ -123,7 +123,9 @@ class Link:
         """Resource URI -> who wants to hear of it (a session's name, or a listen stream's)."""
         self.turns = Turns()
         """Who subscribes to a resource, or no more, with a legacy server."""
-        self.dialect: Dialect = LegacyDialect(LATEST_LEGACY)
+        self.dialect: Dialect
+        self.era: Era
+        self.speak(LegacyDialect(LATEST_LEGACY))
         self.greeting: Members = {}
         """What the server said of itself: the result of `server/discover` or `initialize`."""
         self.watch: Watch | None = None
@@ -141,9 +143,9 @@ class Link:
         self._complained = False
         self.problem = ""
 
-    @property
-    def era(self) -> Era:
-        return self.dialect.era
+    def speak(self, dialect: Dialect) -> None:
+        """From now on."""
+        self.dialect, self.era = dialect, dialect.era
 
     async def connect(self) -> None:
         """Open the connection. Raises `ConnectFailed`."""
@@ -224,8 +226,12 @@ class Link:
         try:
             read = wire.read(message)
         except BadMessage as bad:
-            read = [bad]
-        for one in read if isinstance(read, list) else (read,):
+            self._misread(bad)
+            return
+        if not isinstance(read, list):
+            self._take(read, stream)
+            return
+        for one in read:
             if isinstance(one, BadMessage):
                 self._misread(one)
             else:
