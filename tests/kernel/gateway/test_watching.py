@@ -131,3 +131,26 @@ async def test_updates_are_tagged_with_the_clients_own_request(tmp_path: Path) -
         server.open_connections("modern")[0].updated("file:///a")
         told = await stream.until_sent(UPDATED)
         assert told["params"]["_meta"] == {META + "subscriptionId": "mine"}
+
+
+async def test_nothing_is_told_before_the_acknowledgement(tmp_path: Path) -> None:
+    server = a_server("legacy")
+    subscribing = asyncio.Event()
+
+    async def subscribe(connection: FakeConnection, params: Json) -> Json:
+        await subscribing.wait()
+        return {}
+
+    server.methods["resources/subscribe"] = subscribe
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        wanted = {"toolsListChanged": True, "resourceSubscriptions": ["file:///a"]}
+        stream = it.http().modern("subscriptions/listen", {"notifications": wanted})
+        other = it.http().modern("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
+        await until(lambda: server.calls("resources/subscribe"))
+        server.tell_all("notifications/tools/list_changed")
+        await other.until_sent("notifications/tools/list_changed")
+        assert stream.sent == []
+        subscribing.set()
+        await stream.until_sent("notifications/tools/list_changed")
+        assert stream.sent[0]["method"] == ACKNOWLEDGED

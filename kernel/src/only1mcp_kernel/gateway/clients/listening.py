@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ from only1mcp_sdk.members import encode, join, split
 
 MAX_URIS = 1000
 MAX_TASKS = 1000
+MAX_EARLY = 1000
+"""What is kept of that which is to be told before the acknowledgement; the newest."""
 _LISTS = {
     "toolsListChanged": "notifications/tools/list_changed",
     "promptsListChanged": "notifications/prompts/list_changed",
@@ -68,6 +71,7 @@ class Listening:
         self._sink = sink
         self._on_end = on_end
         self._ended = False
+        self._early: deque[bytes] | None = deque(maxlen=MAX_EARLY)
         self._meta: dict[str, Any] = {"_meta": {SUBSCRIPTION_ID: Raw(id)}}
 
     def acknowledge(self, uris: list[str], tasks: list[str]) -> None:
@@ -80,7 +84,10 @@ class Listening:
         if tasks:
             honoured["taskIds"] = tasks
         params = encode({**self._meta, "notifications": honoured})
+        early, self._early = self._early or (), None
         self._tell(wire.notification("notifications/subscriptions/acknowledged", params))
+        for message in early:
+            self._tell(message)
 
     def list_changed(self, method: str) -> None:
         if method in self.filter.methods:
@@ -96,7 +103,11 @@ class Listening:
         self._tell(wire.notification(method, join({**params, "_meta": join(meta)})))
 
     def _tell(self, message: bytes) -> None:
-        if not self._ended:
+        if self._ended:
+            return
+        if self._early is not None:  # nothing comes before the acknowledgement
+            self._early.append(message)
+        else:
             self._sink.notify(message)
 
     def waiting(self) -> None:
