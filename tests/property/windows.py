@@ -157,9 +157,6 @@ class Duplex(Window):
         self.gone(id)
         self.send({"method": "notifications/cancelled", "params": {"requestId": id}})
 
-    def stop(self, id: Any) -> None:  # which is answered
-        self.send({"method": "notifications/cancelled", "params": {"requestId": id}})
-
     async def start(self) -> None:
         arrival = Arrival("websocket", "default", {"authorization": f"Bearer {self.principal}"})
         channel = _Channel(self)

@@ -117,8 +117,8 @@ class Listening:
         self._end()
 
     def cancel(self, reason: str) -> None:
-        """The client's `notifications/cancelled`, on transports that have it."""
-        self.finish()
+        """The client's `notifications/cancelled`, on transports that have it. It hears nothing more."""
+        self._end()
 
     def finish(self) -> None:
         """End the stream gracefully: with the result of the listen request."""
