@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from only1mcp_kernel.gateway.clients import audience
+from only1mcp_kernel.gateway.servers import watching
 from tests.kernel.gateway.servers import META, FakeConnection, FakeServer, Json
 from tests.kernel.gateway.world import HttpClient, Recorder, until, world
 
@@ -154,3 +155,22 @@ async def test_nothing_is_told_before_the_acknowledgement(tmp_path: Path) -> Non
         subscribing.set()
         await stream.until_sent("notifications/tools/list_changed")
         assert stream.sent[0]["method"] == ACKNOWLEDGED
+
+
+async def test_a_stream_that_the_server_cancels_is_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "FIRST_PAUSE", 0.05)
+    server = a_server()
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        stream = listen(it.http(), "a")
+        assert await honoured(stream) == ["file:///a"]
+        (connection,) = server.open_connections("modern")
+        await until(lambda: len(connection.listening) == 1)
+        (id,) = connection.listening
+        connection.listening.clear()
+        connection.tell("notifications/cancelled", {"requestId": id})
+        await until(lambda: connection.listening)
+        connection.updated("file:///a")
+        await stream.until_sent(UPDATED)

@@ -316,6 +316,8 @@ class Link:
                 self.fixes.pop(params["requestId"], None)
                 self._roots_questions.discard(params["requestId"])
                 self._host.link_withdrew(self, params["requestId"])
+                if self.era == "modern":
+                    self._torn_down(_number(params["requestId"]))
             return
         if message.method == "notifications/progress":
             waiting = self._by_token(params.get("progressToken"))
@@ -331,6 +333,14 @@ class Link:
             waiting.notified(message, params)
         else:
             self._host.link_notified(self, message, params)
+
+    def _torn_down(self, id: int) -> None:
+        """A modern server cancels nothing but the listen streams it ends."""
+        waiting = self.waiting.pop(id, None)
+        if waiting is not None:
+            if self._connection is not None and not self._connection.duplex:
+                self._connection.abandon(id)
+            waiting.lost("the server cancelled the request")
 
     def _by_token(self, token: Json | None) -> Waiting | None:
         if token is None:
