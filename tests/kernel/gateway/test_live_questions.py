@@ -7,6 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from only1mcp_kernel.gateway.clients import rounds
+from only1mcp_kernel.gateway.servers import parking
 from tests.kernel.gateway.servers import FakeConnection, FakeServer, Json
 from tests.kernel.gateway.world import SDK_CAPS, World, started, until, world
 
@@ -117,3 +121,20 @@ async def test_a_flood_of_questions_is_declined(tmp_path: Path) -> None:
         answer = client.legacy("tools/call", {"name": "t"})
         assert told(await answer.done()) == ["cancel"] * 36
         assert len([each for each in answer.sent if each["method"] == "elicitation/create"]) == 64
+
+
+async def test_a_server_is_told_that_its_client_is_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "ANSWER_SECONDS", rounds.ANSWER_SECONDS / 3000)
+    monkeypatch.setattr(parking, "PARK_SECONDS", parking.PARK_SECONDS / 3000)
+
+    async def work(connection: FakeConnection) -> Any:
+        return (await connection.ask("sampling/createMessage", {"messages": []}))["error"]["message"]
+
+    async with world(tmp_path, one=working(work)) as it:
+        client = it.http(capabilities=SDK_CAPS)
+        await client.initialize()
+        answer = client.legacy("tools/call", {"name": "t"})
+        assert told(await answer.done()) == "The client did not answer in time"
+        await answer.until_sent("notifications/cancelled")

@@ -15,7 +15,8 @@ from only1mcp_sdk.members import encode
 if TYPE_CHECKING:
     from only1mcp_kernel.gateway.servers.call import Call
 
-PARK_SECONDS = 600.0
+PARK_SECONDS = 630.0
+"""Longer than a legacy client may think about a question, so that the server is told of its silence instead."""
 PARKED_PER_PRINCIPAL = 256
 _PURPOSE = "call"
 _OF_ONE_ROUND = frozenset({"_meta", "inputResponses", "requestState"})
