@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from only1mcp_kernel.gateway.servers import endpoint
 from only1mcp_kernel.gateway.servers.sharing import anchor_caller
 from only1mcp_sdk import ConnectFailed, Connection, Exchange, Inbox, Outcome
 from tests.kernel.gateway.servers import FakeConnection, FakeConnector, FakeServer, Json
@@ -265,3 +266,19 @@ async def test_a_link_never_becomes_that_of_a_session_that_is_gone(tmp_path: Pat
         await second.legacy_result("tools/call", {"name": "echo"})
         assert connection.open
         assert server.connections[-1] is connection
+
+
+async def test_links_that_are_being_opened_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "MAX_LINKS", 4)
+    server = FakeServer("legacy", tools=[ECHO])
+    it = World(tmp_path, {"one": server})
+    it.server_options["one"] = {"isolation": "session"}
+    async with started(it):
+        await it.gateway.settled(2)
+        clients = [it.http() for _ in range(10)]
+        for client in clients:
+            await client.initialize()
+        calls = [client.legacy("tools/call", {"name": "echo"}) for client in clients]
+        answered = [await call.done() for call in calls]
+        assert len(server.connections) == 4  # the anchor is one
+        assert sum("result" in each for each in answered) == 3

@@ -101,6 +101,8 @@ class Endpoint:
         self._log = log
         self._links: dict[LinkKey, list[Link]] = {}
         self._opening: dict[Slot, asyncio.Task[Link | None]] = {}
+        self._begun = 0
+        """How many links are just being opened."""
         self._attention = asyncio.Event()
         self._tasks = tasks
 
@@ -205,10 +207,21 @@ class Endpoint:
 
     async def _open(self, era: Era | None, caller: Caller) -> Link | None:
         """Open a link; None when the server turned out not to speak `era`."""
-        if len(self.links) >= MAX_LINKS:
+        if self._full:
             await self._make_room()
-        if len(self.links) >= MAX_LINKS:
+        if self._full:
             raise ConnectFailed(f"all {MAX_LINKS} links to {self.connector.target} are in use")
+        self._begun += 1
+        try:
+            return await self._connect(era, caller)
+        finally:
+            self._begun -= 1
+
+    @property
+    def _full(self) -> bool:
+        return len(self.links) + self._begun >= MAX_LINKS
+
+    async def _connect(self, era: Era | None, caller: Caller) -> Link | None:
         shared = self._terms.isolation == "shared"
         capabilities = read_client(EVERYTHING) if shared else declared_to(era, caller)
         link = Link(self.connector, capabilities, self, self._log)
