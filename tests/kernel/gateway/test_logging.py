@@ -56,3 +56,17 @@ async def test_a_legacy_client_hears_each_message_once(tmp_path: Path, era: str)
         await posted.done()
         await until(lambda: told(listening.sent + posted.sent)[-1:] == ["error"])
         assert told(listening.sent + posted.sent) == ["info", "error"]
+
+
+async def test_what_a_server_logs_twice_is_kept_twice_for_a_client_that_is_away(tmp_path: Path) -> None:
+    server = logging_server("legacy")
+    async with world(tmp_path, one=server) as it:
+        client = it.http()
+        await client.initialize()
+        await client.legacy_result("tools/call", {"name": "echo"})
+        for _ in range(2):
+            server.tell_all("notifications/message", {"level": "warning", "data": "again"})
+            server.tell_all("notifications/tools/list_changed")
+        stream, _ = client.stream()
+        again = [each for each in stream.sent if each.get("params", {}).get("data") == "again"]
+        assert len(again) == 2

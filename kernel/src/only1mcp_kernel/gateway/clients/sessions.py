@@ -87,11 +87,8 @@ class Session:
 
     def tell(self, message: bytes) -> None:
         """Send a message that belongs to no request: on one of the streams opened for that, now or later."""
-        stream = self._open_stream()
-        if stream is not None:
-            stream.notify(message)
-        elif message not in self._held:
-            self._held.append(message)
+        if message not in self._held:  # such as a list change: told once, however often it was
+            self._tell_or_hold(message)
 
     def tell_anywhere(self, message: bytes) -> None:
         """Send a message that may come on any stream: while none is open for that, on a request's."""
@@ -118,7 +115,14 @@ class Session:
                 if request.sink.reachable:
                     request.sink.notify(message)
                     return
-        self.tell(message)
+        self._tell_or_hold(message)
+
+    def _tell_or_hold(self, message: bytes) -> None:
+        stream = self._open_stream()
+        if stream is not None:
+            stream.notify(message)
+        else:
+            self._held.append(message)
 
     def _open_stream(self) -> Sink | None:
         if self.channel is not None:
