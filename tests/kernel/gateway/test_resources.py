@@ -192,3 +192,19 @@ async def test_a_profile_that_is_gone_has_no_listen_streams(tmp_path: Path) -> N
     async with world(tmp_path, one=FakeServer()) as it:
         last = it.http(profile="gone").modern("subscriptions/listen", {"notifications": {}})
         assert "error" in await last.done()
+
+
+async def test_a_profile_that_is_removed_leaves_no_subscription(tmp_path: Path) -> None:
+    server = FakeServer("legacy")
+    server.lists["resources"] = [{"uri": "file:///a", "name": "a"}]
+    it = World(tmp_path, {"one": server})
+    it.profiles = {"default": {}, "other": {}}
+    async with started(it):
+        await it.gateway.settled(2)
+        wanted = {"notifications": {"resourceSubscriptions": ["file:///a"]}}
+        stream = it.http(profile="other").modern("subscriptions/listen", wanted)
+        await stream.until_sent("notifications/subscriptions/acknowledged")
+        del it.profiles["other"]
+        await it.reload()
+        await stream.done()
+        await until(lambda: server.calls("resources/unsubscribe"))

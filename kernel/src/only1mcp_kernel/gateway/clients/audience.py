@@ -174,8 +174,8 @@ class Clients:
         return False
 
     async def _unsubscribe(self, listening: Listening) -> None:
-        router = self._routers().get(listening.caller.profile)
-        for server in router.servers.values() if router is not None else ():
+        # Of all profiles: its own may be gone, or have other servers than when it began.
+        for server in {each for router in self._routers().values() for each in router.servers.values()}:
             server.unwatch_tasks(listening.name)
             await server.subscriptions.forget(listening.name)
 
