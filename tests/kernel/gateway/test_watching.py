@@ -174,3 +174,29 @@ async def test_a_stream_that_the_server_cancels_is_opened_again(
         await until(lambda: connection.listening)
         connection.updated("file:///a")
         await stream.until_sent(UPDATED)
+
+
+async def test_a_refused_stream_costs_those_nothing_who_listen_already(tmp_path: Path) -> None:
+    class Refusing(FakeConnection):
+        def _listen(self, id: Any, wanted: Json) -> None:
+            if "file:///b" in wanted.get("resourceSubscriptions", []):
+                error = {"code": -32602, "message": "there is no b"}
+                self.deliver({"jsonrpc": "2.0", "id": id, "error": error})
+            else:
+                super()._listen(id, wanted)
+
+    server = a_server()
+    server.connection_type = Refusing
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        first = listen(it.http(), "a")
+        assert await honoured(first) == ["file:///a"]
+        (connection,) = server.open_connections("modern")
+        for _ in range(2):
+            assert await honoured(listen(it.http(), "b")) == []
+        connection.updated("file:///a")
+        await first.until_sent(UPDATED)
+        assert await honoured(listen(it.http(), "a", "c")) == ["file:///a", "file:///c"]
+        await until(lambda: len(connection.listening) == 1)
+        connection.updated("file:///a")
+        await first.until_sent(UPDATED, 2)

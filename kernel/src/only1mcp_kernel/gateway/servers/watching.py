@@ -80,7 +80,8 @@ class Watch:
         self._changed = asyncio.Event()
         self._streams: list[_Stream] = []
         """The one in use, the newest last; two while one takes over from the other."""
-        self._settled: list[asyncio.Future[None]] = []
+        self._asked: list[tuple[Topic, asyncio.Future[bool]]] = []
+        """Who waits to hear whether the server tells of something."""
 
     def widen(self) -> None:
         """The link's subscriptions, or its watched tasks, changed."""
@@ -89,15 +90,15 @@ class Watch:
     async def honours(self, topic: Topic) -> bool:
         """Whether the server tells of this, which has just been added to the link's subscriptions or watched tasks.
         Waits for its acknowledgement; the caller bounds the time."""
-        while self._link.alive:
-            newest = self._streams[-1] if self._streams else None
-            if newest is not None and topic in newest.topics and newest.acknowledged.is_set():
-                return topic in newest.honoured
-            settled = asyncio.get_running_loop().create_future()
-            self._settled.append(settled)
-            self._changed.set()
-            await settled
-        return False
+        newest = self._streams[-1] if self._streams else None
+        if newest is not None and topic in newest.topics and newest.acknowledged.is_set():
+            return topic in newest.honoured
+        if not self._link.alive:
+            return False
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._asked.append((topic, answer))
+        self._changed.set()
+        return await answer
 
     async def run(self) -> None:
         """Keep the stream open while the link is, until cancelled."""
@@ -113,23 +114,32 @@ class Watch:
                 stream = self._open(filter)
                 if await _within(ACKNOWLEDGE_SECONDS, stream.acknowledged) and not stream.ended.is_set():
                     pause = FIRST_PAUSE
-                self._settle()
-                if len(self._streams) > 1:
-                    await _within(OVERLAP_SECONDS, stream.ended)
-                self._close_all_but(stream)
+                self._settle(stream.topics, stream.honoured)
+                if stream.ended.is_set() and len(self._streams) > 1:
+                    self._streams.remove(stream)  # it was refused: the one before it goes on
+                    stream = self._streams[-1]
+                else:
+                    if len(self._streams) > 1:
+                        await _within(OVERLAP_SECONDS, stream.ended)
+                    self._close_all_but(stream)
                 await _first(self._changed, stream.ended)
                 if stream.ended.is_set():
                     self._close_all_but(None)
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, MAX_PAUSE)
         finally:
-            self._settle()
+            self._settle(frozenset(topic for topic, _ in self._asked), frozenset())
 
-    def _settle(self) -> None:
-        settled, self._settled = self._settled, []
-        for each in settled:
-            if not each.done():
-                each.set_result(None)
+    def _settle(self, settled: frozenset[Topic], honoured: frozenset[Topic]) -> None:
+        """Answer who asked about one of these; the others go on waiting."""
+        asked, self._asked = self._asked, []
+        for topic, answer in asked:
+            if answer.done():
+                continue  # who asked waits no longer
+            if topic in settled:
+                answer.set_result(topic in honoured)
+            else:
+                self._asked.append((topic, answer))
 
     def _close_all_but(self, stream: _Stream | None) -> None:
         for each in self._streams:
