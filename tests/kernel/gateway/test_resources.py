@@ -208,3 +208,20 @@ async def test_a_profile_that_is_removed_leaves_no_subscription(tmp_path: Path) 
         await it.reload()
         await stream.done()
         await until(lambda: server.calls("resources/unsubscribe"))
+
+
+async def test_a_subscription_is_answered_when_its_server_is_replaced(tmp_path: Path) -> None:
+    server = FakeServer("legacy")
+    server.lists["resources"] = [{"uri": "file:///a", "name": "a"}]
+    it = World(tmp_path, {"one": server})
+    it.server_options["one"] = {"isolation": "session"}
+    async with started(it):
+        await it.gateway.settled(2)
+        client = it.http()
+        await client.initialize()
+        server.silent = True  # so that the session's own link does not come up
+        answer = client.legacy("resources/subscribe", {"uri": "file:///a"})
+        await until(lambda: len(server.connections) == 2)
+        it.fingerprints["one"] = "2"
+        await it.reload()
+        assert (await answer.done())["error"]["code"] == -32603

@@ -249,7 +249,9 @@ class Router:
             else:
                 done(Result(EMPTY, "legacy"))
 
-        self._tasks.start(work(), f"{exchange.method} {server.name}")
+        task = self._tasks.start(work(), f"{exchange.method} {server.name}")
+        # It is cancelled with the link it waits for, when the server is closed.
+        task.add_done_callback(lambda ended: done(CANCELLED) if ended.cancelled() else None)
 
     def _other(self, exchange: Exchange, done: Done) -> None:
         """A method MCP does not define, or one only servers know: it goes where that is certain."""
