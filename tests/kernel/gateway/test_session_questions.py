@@ -147,3 +147,22 @@ async def test_withdrawn_questions_about_roots_leave_nothing_behind(tmp_path: Pa
         links = it.gateway._generation.servers["one"].links  # type: ignore[union-attr]
         assert links
         assert not any(link._roots_questions for link in links)
+
+
+async def test_a_server_that_ignores_a_cancellation_does_not_reach_its_client(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[{"name": "t"}, {"name": "slow"}])
+    go_on = asyncio.Event()
+
+    async def ask() -> Json:
+        await go_on.wait()
+        return {"content": [], **await server.connections[-1].ask("elicitation/create", ASK)}
+
+    async with world(tmp_path, one=server) as it:
+        client, stream = await a_session(it)
+        server.methods["tools/call"] = lambda connection, params: ask()
+        client.legacy("tools/call", {"name": "slow"}, id=7)
+        await until(lambda: len(server.calls("tools/call")) == 2)
+        client.post({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}})
+        go_on.set()
+        await until(lambda: [each for each in server.received if each.get("result") == {"action": "cancel"}])
+        assert not [each for each in stream.sent if each["method"] == "elicitation/create"]

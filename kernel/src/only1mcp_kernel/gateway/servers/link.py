@@ -119,6 +119,8 @@ class Link:
         to none of them."""
         self.given_up: dict[int, str] = {}
         """Requests nobody waits for any more, but that the server may still be working on -> the principal."""
+        self.given_up_at = 0.0
+        """When the last of them was, on the event loop's clock."""
         self.subscriptions: dict[str, set[str]] = {}
         """Resource URI -> who wants to hear of it (a session's name, or a listen stream's)."""
         self.turns = Turns()
@@ -201,6 +203,7 @@ class Link:
             return
         if principal:
             self.given_up[id] = principal
+            self.given_up_at = asyncio.get_running_loop().time()
             if len(self.given_up) > MAX_GIVEN_UP:
                 del self.given_up[next(iter(self.given_up))]
         if self.era == "modern" and not self._connection.duplex:

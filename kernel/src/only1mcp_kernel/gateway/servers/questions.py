@@ -2,9 +2,9 @@
 
 It belongs to the call on whose stream it came; else to the task it names, which is to say to whoever waits for its
 result or made it; else to the only call in flight; else to the newest one whose client declared the capability; else,
-outside of any call, to the session the link belongs to. Where the calls in flight are of several principals (a call
-that was given up is in flight until the server answers it) nobody can tell, and the question is declined: never does
-one principal answer for another.
+outside of any call, to the session the link belongs to, unless a call was given up just now: then only roots are asked
+for. Where the calls in flight are of several principals (a call that was given up is in flight until the server answers
+it) nobody can tell, and the question is declined: never does one principal answer for another.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ AskSession: TypeAlias = Callable[[str, Question, Callable[[bytes, bytes], None]]
 
 ANSWER_SECONDS = 600.0
 """How long a session may think about a question that belongs to no call."""
+GIVEN_UP_SECONDS = 60.0
+"""How long a server may take to notice that a call was given up. Most never say that they did."""
 LATE = Failure.of(-32603, "The client did not answer in time")
 
 
@@ -81,11 +83,18 @@ def put(
     if task is not None:
         session: str | None = task.caller.session
     else:
-        session = None if calls_in_flight(link) or len(link.users) > 1 else (link.owner or link.opener)
+        anybody = not (calls_in_flight(link) or len(link.users) > 1 or _of_a_call_given_up(link, question))
+        session = (link.owner or link.opener) if anybody else None
     if session and _put_to_session(link, id, question, session, ask_session):
         return
     log.warning("asks %s of nobody in particular; declined", question.method)
     decline(link, id, question)
+
+
+def _of_a_call_given_up(link: Link, question: Question) -> bool:
+    """Whether a server may ask this for a call whose client wants to hear nothing more of it."""
+    recent = asyncio.get_running_loop().time() - link.given_up_at < GIVEN_UP_SECONDS
+    return bool(link.given_up) and recent and question.method != "roots/list"
 
 
 def _put_to_session(link: Link, id: Json, question: Question, session: str, ask_session: AskSession) -> bool:
