@@ -70,3 +70,15 @@ async def test_what_a_server_logs_twice_is_kept_twice_for_a_client_that_is_away(
         stream, _ = client.stream()
         again = [each for each in stream.sent if each.get("params", {}).get("data") == "again"]
         assert len(again) == 2
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+async def test_a_level_that_is_none_is_refused(tmp_path: Path, era: str) -> None:
+    server = logging_server(era)
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        for level in ("loud", "", 3, None):
+            answer = it.http().modern("tools/call", {"name": "echo"}, meta={META + "logLevel": level})
+            assert (await answer.done())["error"]["code"] == -32602
+            assert answer.status == 400
+        assert not server.calls("tools/call")

@@ -16,6 +16,7 @@ from msgspec import Raw
 
 from only1mcp_kernel.protocol.capabilities import read_client
 from only1mcp_kernel.protocol.errors import STALE, Refused
+from only1mcp_kernel.protocol.legacy import LEVELS
 from only1mcp_kernel.protocol.revisions import (
     HEADER_MISMATCH,
     INVALID_PARAMS,
@@ -25,7 +26,17 @@ from only1mcp_kernel.protocol.revisions import (
     MODERN,
     UNSUPPORTED_VERSION,
 )
-from only1mcp_sdk import Arrival, Caller, DuplicateMember, Failure, InputRequired, Members, Principal, Result
+from only1mcp_sdk import (
+    Arrival,
+    Caller,
+    DuplicateMember,
+    Failure,
+    InputRequired,
+    Json,
+    Members,
+    Principal,
+    Result,
+)
 from only1mcp_sdk.members import encode, join, split, text
 
 META = "io.modelcontextprotocol/"
@@ -153,6 +164,16 @@ def read_answers(params: Members) -> tuple[Members | None, str | None]:
         return split(answers), text(state)
     except (msgspec.DecodeError, DuplicateMember):
         raise Refused(400, INVALID_PARAMS, "Invalid params: inputResponses must be an object") from None
+
+
+def read_level(raw: Json) -> str:
+    """A request's log level. Raises `Refused` when it is none."""
+    level = text(raw)
+    if level not in LEVELS:
+        raise Refused(
+            400, INVALID_PARAMS, f"Invalid params: {LOG_LEVEL!r} must be one of {', '.join(LEVELS)}"
+        )
+    return level
 
 
 def status_of(failure: Failure) -> int:

@@ -56,7 +56,8 @@ class ModernRequest:
         load: Load,
         on_end: Callable[[], None],
     ) -> None:
-        """Raises `Refused` for malformed answers of a retry. `load` has been entered when it starts."""
+        """Raises `Refused` for malformed answers of a retry, or no log level. `load` has been entered when it
+        starts."""
         self._id = message.id
         self._sink = sink
         self._finished = False
@@ -69,7 +70,7 @@ class ModernRequest:
         if "inputResponses" in params or "requestState" in params:
             exchange.answers, exchange.state = modern.read_answers(params)
         if modern.LOG_LEVEL in meta:
-            exchange.log_level = text(meta[modern.LOG_LEVEL])
+            exchange.log_level = modern.read_level(meta[modern.LOG_LEVEL])
 
     def start(self, handler: Handler) -> None:
         handler(self.exchange, self._done)
