@@ -166,3 +166,20 @@ async def test_a_server_that_ignores_a_cancellation_does_not_reach_its_client(tm
         go_on.set()
         await until(lambda: [each for each in server.received if each.get("result") == {"action": "cancel"}])
         assert not [each for each in stream.sent if each["method"] == "elicitation/create"]
+
+
+async def test_a_session_has_only_so_many_questions_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions, "MAX_ASKED", 3)
+    server = FakeServer("legacy", tools=[{"name": "t"}])
+    async with world(tmp_path, one=server) as it:
+        client, stream = await a_session(it)
+        asked = [server.connections[-1].ask("elicitation/create", ASK) for _ in range(5)]
+        for declined in asked[3:]:
+            assert (await asyncio.wait_for(declined, 1))["result"] == {"action": "cancel"}
+        question = await stream.until_sent("elicitation/create", 3)
+        client.answer(question, {"action": "decline"})
+        assert (await asyncio.wait_for(asked[2], 1))["result"] == {"action": "decline"}
+        server.connections[-1].ask("elicitation/create", ASK)
+        await stream.until_sent("elicitation/create", 4)

@@ -26,6 +26,8 @@ AskSession: TypeAlias = Callable[[str, Question, Callable[[bytes, bytes], None]]
 
 ANSWER_SECONDS = 600.0
 """How long a session may think about a question that belongs to no call."""
+MAX_ASKED = 64
+"""How many questions that belong to no call a server may have open over one link."""
 GIVEN_UP_SECONDS = 60.0
 """How long a server may take to notice that a call was given up. Most never say that they did."""
 LATE = Failure.of(-32603, "The client did not answer in time")
@@ -85,7 +87,7 @@ def put(
     else:
         anybody = not (calls_in_flight(link) or len(link.users) > 1 or _of_a_call_given_up(link, question))
         session = (link.owner or link.opener) if anybody else None
-    if session and _put_to_session(link, id, question, session, ask_session):
+    if session and len(link.asked) < MAX_ASKED and _put_to_session(link, id, question, session, ask_session):
         return
     log.warning("asks %s of nobody in particular; declined", question.method)
     decline(link, id, question)
