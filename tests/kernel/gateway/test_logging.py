@@ -82,3 +82,20 @@ async def test_a_level_that_is_none_is_refused(tmp_path: Path, era: str) -> None
             assert (await answer.done())["error"]["code"] == -32602
             assert answer.status == 400
         assert not server.calls("tools/call")
+
+
+async def test_a_level_lives_on_when_servers_change(tmp_path: Path) -> None:
+    server = logging_server("legacy")
+    async with world(tmp_path, one=server) as it:
+        client, other = it.http(), it.http()
+        await other.initialize()
+        await client.initialize()
+        await client.legacy_result("logging/setLevel", {"level": "error"})
+        it.fingerprints["one"] = "2"
+        await it.reload()
+        await it.gateway.settled(2)
+        await other.legacy_result("tools/call", {"name": "echo"})
+        assert not server.calls("logging/setLevel")
+        await client.legacy_result("tools/call", {"name": "echo"})
+        await until(lambda: server.calls("logging/setLevel"))
+        assert server.calls("logging/setLevel")[-1]["params"] == {"level": "error"}

@@ -113,7 +113,12 @@ class Gateway:
             self._put_in_force(new)
             for name, server in new.servers.items():
                 before = old.servers.get(name)
-                if before is not None and before is not server:
+                if before is server:
+                    continue
+                for session in self._sessions:
+                    if session.asked_level is not None:
+                        server.set_level(session.id, session.asked_level)
+                if before is not None:
                     server.subscriptions.adopt(before.subscriptions, self._is_there)
                     self._tasks.spawn(server.subscriptions.renew(), "subscribe again")
             for listener in new.listeners:
@@ -235,7 +240,7 @@ class Gateway:
     def _set_level(self, session: str, level: str) -> None:
         found = self._sessions.by_id(session)
         if found is not None:
-            found.log_level = level
+            found.asked_level = level
             for server in self._in_force().servers.values():
                 server.set_level(session, level)
 

@@ -67,7 +67,8 @@ class Session:
             client_info=hello.client_info,
             session=id,
         )
-        self.log_level = "info"  # what servers send before anyone sets a level
+        self.asked_level: str | None = None
+        """The log level that the client asked for."""
         self.requests: dict[bytes, LegacyRequest] = {}
         """Under way, by the client's request id."""
         self.used = 0.0
@@ -82,6 +83,11 @@ class Session:
         self._questions: dict[bytes, Reply] = {}
         self._progress: dict[bytes, Callable[[Members], None]] = {}
         """The questions whose server wants to hear how far the client is."""
+
+    @property
+    def log_level(self) -> str:
+        """What the client is to hear; before it asks, what servers send before anyone does."""
+        return self.asked_level or "info"
 
     # -- to the client
 
