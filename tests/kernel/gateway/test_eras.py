@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.kernel.gateway.servers import META, FakeConnection, FakeServer, Json, RpcError
 from tests.kernel.gateway.world import until, world
 
@@ -213,3 +215,25 @@ async def test_a_legacy_server_is_told_what_a_modern_request_wants_to_hear(tmp_p
         assert await heard("debug") == ["debug", "warning"]
         assert await heard("error") == []
         assert levels == ["warning", "debug"]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [(-32002, -32602), (-32020, -32603), (-32022, -32603), (-32099, -32603), (-32019, -32019), (7, 7)],
+)
+async def test_codes_of_the_modern_era_are_its_own(tmp_path: Path, said: int, told: int) -> None:
+    server = FakeServer("legacy", tools=[ECHO])
+
+    def fail(connection: FakeConnection, params: Json) -> Json:
+        raise RpcError(said, "no", {"a": 1})
+
+    server.methods["tools/call"] = fail
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        answer = it.http().modern("tools/call", {"name": "echo"})
+        assert (await answer.done())["error"] == {"code": told, "message": "no", "data": {"a": 1}}
+        assert answer.status == 200
+        client = it.http()
+        await client.initialize()
+        error = (await client.legacy("tools/call", {"name": "echo"}).done())["error"]
+        assert error == {"code": said, "message": "no", "data": {"a": 1}}

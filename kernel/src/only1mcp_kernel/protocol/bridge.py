@@ -18,6 +18,9 @@ from only1mcp_kernel.protocol.revisions import (
 from only1mcp_sdk import Caller, Era, Failure, InputRequired, Json, Members, Question, Result
 from only1mcp_sdk.members import encode, items, join, quoted, split, text
 
+_OF_THE_MODERN_ERA = range(-32099, -32019)
+"""Codes that are that specification's to define: from a server of the other era they mean something else."""
+
 
 def failure(outcome: Failure, method: str, era: Era, caller: Caller) -> Failure | InputRequired:
     """An error that came from a server of `era`, for this caller."""
@@ -30,8 +33,10 @@ def failure(outcome: Failure, method: str, era: Era, caller: Caller) -> Failure 
         if "elicitation.url" not in caller.capabilities.details:
             return missing_capability({"elicitation": {"url": {}}})
         return InputRequired(questions)
-    if method == "completion/complete" and outcome.code == -32002:  # a code the modern era must not show
+    if era == "legacy" and method != "resources/read" and outcome.code == -32002:  # nor this one
         return _with_code(outcome, INVALID_PARAMS)
+    if era == "legacy" and outcome.code in _OF_THE_MODERN_ERA:
+        return _with_code(outcome, INTERNAL_ERROR)
     if method == "resources/read" and outcome.code in (-32002, INVALID_PARAMS):
         wanted = REVISIONS[caller.revision].not_found
         if outcome.code != wanted and (outcome.code == -32002 or _names_uri(outcome)):
