@@ -117,3 +117,19 @@ async def test_progress_does_not_begin_anew(tmp_path: Path) -> None:
         await answer.done()
         told = [each["params"] for each in answer.sent if each["method"] == "notifications/progress"]
         assert [each["progress"] for each in told] == [1, 1, 2.5, 100]
+
+
+async def test_a_server_asks_for_so_much_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path, one=asking(**{f"q{number}": FORM for number in range(65)})) as it:
+        answer = await called(it.http(capabilities=SDK_CAPS))
+        assert "asks for more than 64 things" in (await answer.done())["error"]["message"]
+        assert not answer.sent
+
+
+async def test_a_result_of_an_unknown_type_is_none(tmp_path: Path) -> None:
+    server = FakeServer("modern", tools=[{"name": "t"}])
+    server.methods["tools/call"] = lambda connection, params: {"resultType": "later", "content": []}
+    async with world(tmp_path, one=server) as it:
+        answer = await called(it.http(capabilities=SDK_CAPS))
+        assert (await answer.done())["error"]["code"] == -32603
+        assert (await it.http().modern_result("tools/call", {"name": "t"}))["resultType"] == "later"

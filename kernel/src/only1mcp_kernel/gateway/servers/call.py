@@ -274,12 +274,16 @@ class Call:
             kind = _head(raw).resultType
             if kind == "task" and self._reread is None:
                 return self._no_task()
+            if kind not in ("complete", "task", "input_required") and self.exchange.caller.era == "legacy":
+                return self._failure(f"answered with a result of a type that is unknown: {kind[:50]!r}")
             if kind != "input_required":
                 return Result(raw, "modern")
             asked = _input_required(raw)
         except msgspec.DecodeError as error:
             return self._failure(f"answered with a malformed result: {error}")
         questions = {key: Question(one.method, bytes(one.params)) for key, one in asked.inputRequests.items()}
+        if self.exchange.caller.era == "legacy" and len(questions) > MAX_QUESTIONS:
+            return self._failure(f"asks for more than {MAX_QUESTIONS} things at once")
         if self.exchange.caller.era == "modern":
             for question in questions.values():
                 needed = lacking(self.exchange.caller.capabilities, question)
