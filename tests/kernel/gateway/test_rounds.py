@@ -10,7 +10,7 @@ import pytest
 
 from only1mcp_kernel.gateway.clients import rounds
 from tests.kernel.gateway.servers import FakeConnection, FakeServer, Json
-from tests.kernel.gateway.world import SDK_CAPS, HttpClient, Recorder, world
+from tests.kernel.gateway.world import SDK_CAPS, HttpClient, Recorder, until, world
 
 FORM = {"method": "elicitation/create", "params": {"message": "?", "requestedSchema": {}}}
 SAMPLE = {"method": "sampling/createMessage", "params": {"messages": []}}
@@ -133,3 +133,17 @@ async def test_a_result_of_an_unknown_type_is_none(tmp_path: Path) -> None:
         answer = await called(it.http(capabilities=SDK_CAPS))
         assert (await answer.done())["error"]["code"] == -32603
         assert (await it.http().modern_result("tools/call", {"name": "t"}))["resultType"] == "later"
+
+
+async def test_a_round_goes_on_with_the_configuration_in_force(tmp_path: Path) -> None:
+    async with world(tmp_path, one=asking(a=FORM)) as it:
+        client = it.http(capabilities=SDK_CAPS)
+        answer = await called(client)
+        form = await answer.until_sent("elicitation/create")
+        old = it.gateway._generation.servers["one"]  # type: ignore[union-attr]
+        it.fingerprints["one"] = "2"
+        await it.reload()
+        await it.gateway.settled(2)
+        await until(lambda: not old.links)
+        client.answer(form, {"action": "accept"})
+        assert heard(await answer.done()) == {"a": {"action": "accept"}}

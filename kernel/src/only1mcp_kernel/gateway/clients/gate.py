@@ -225,7 +225,11 @@ class Gate:
             _finish(sink, Overload("requests under way"), message.id)
         else:
             request = LegacyRequest(session, message, params, meta, sink, self._load)
-            request.start(self._serving.handlers.get(session.caller.profile, _no_profile))
+            request.start(self._serve)
+
+    def _serve(self, exchange: Exchange, done: Done) -> None:
+        """By the configuration in force, which may be another in each round of one request."""
+        self._serving.handlers.get(exchange.caller.profile, _no_profile)(exchange, done)
 
     def batch(self, session: Session, messages: list[Envelope | BadMessage], sink: Sink) -> None:
         batch = Batch(sink, len(messages))
