@@ -87,15 +87,34 @@ async def test_a_level_that_is_none_is_refused(tmp_path: Path, era: str) -> None
 async def test_a_level_lives_on_when_servers_change(tmp_path: Path) -> None:
     server = logging_server("legacy")
     async with world(tmp_path, one=server) as it:
-        client, other = it.http(), it.http()
-        await other.initialize()
+        client = it.http()
         await client.initialize()
         await client.legacy_result("logging/setLevel", {"level": "error"})
         it.fingerprints["one"] = "2"
         await it.reload()
         await it.gateway.settled(2)
-        await other.legacy_result("tools/call", {"name": "echo"})
         assert not server.calls("logging/setLevel")
         await client.legacy_result("tools/call", {"name": "echo"})
         await until(lambda: server.calls("logging/setLevel"))
         assert server.calls("logging/setLevel")[-1]["params"] == {"level": "error"}
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+async def test_who_wants_less_takes_nothing_from_those_who_never_asked(tmp_path: Path, era: str) -> None:
+    server = logging_server("legacy")
+    async with world(tmp_path, one=server) as it:
+        plain, quiet = it.http(), it.http()
+        await plain.initialize()
+        await plain.legacy_result("tools/call", {"name": "echo"})
+        if era == "legacy":
+            await quiet.initialize()
+            await quiet.legacy_result("tools/call", {"name": "echo"})
+            await quiet.legacy_result("logging/setLevel", {"level": "error"})
+        else:
+            meta = {META + "logLevel": "error"}
+            await quiet.modern_result("tools/call", {"name": "echo"}, meta=meta)
+        await until(lambda: server.calls("logging/setLevel"))
+        assert server.calls("logging/setLevel")[-1]["params"] == {"level": "info"}
+        it.gateway._sessions.end(next(iter(it.gateway._sessions)))
+        if era == "legacy":
+            await until(lambda: server.calls("logging/setLevel")[-1]["params"] == {"level": "error"})

@@ -13,6 +13,8 @@ from only1mcp_sdk.members import join, split, text
 
 LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 """RFC 5424 severities, least severe first."""
+UNASKED_LEVEL = "info"
+"""What a client hears that never asked for a level."""
 
 _MODERN_MEMBERS = ("resultType", "ttlMs", "cacheScope")
 
@@ -59,7 +61,7 @@ def wants(level: str, wanted: str | None) -> bool:
     from `info` on, which is what servers send before anyone sets a level."""
     if level not in LEVELS:
         return True
-    return LEVELS.index(level) >= LEVELS.index(wanted or "info")
+    return LEVELS.index(level) >= LEVELS.index(wanted or UNASKED_LEVEL)
 
 
 def most_verbose(levels: list[str]) -> str | None:

@@ -17,7 +17,7 @@ from only1mcp_kernel.gateway.clients.events import Attachment, Budget, EventStre
 from only1mcp_kernel.gateway.clients.load import Load
 from only1mcp_kernel.gateway.clients.sinks import Sink
 from only1mcp_kernel.protocol.errors import Overload
-from only1mcp_kernel.protocol.legacy import Hello
+from only1mcp_kernel.protocol.legacy import UNASKED_LEVEL, Hello
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_kernel.wire.seal import KeyRing
@@ -86,8 +86,8 @@ class Session:
 
     @property
     def log_level(self) -> str:
-        """What the client is to hear; before it asks, what servers send before anyone does."""
-        return self.asked_level or "info"
+        """What the client is to hear."""
+        return self.asked_level or UNASKED_LEVEL
 
     # -- to the client
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from only1mcp_kernel.gateway.servers.catalogue import declared
 from only1mcp_kernel.gateway.servers.link import Link
 from only1mcp_kernel.gateway.servers.request import ServerError, ask
-from only1mcp_kernel.protocol.legacy import LEVELS, most_verbose, wants
+from only1mcp_kernel.protocol.legacy import LEVELS, UNASKED_LEVEL, most_verbose, wants
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_sdk import ConnectionLost, Exchange
 from only1mcp_sdk.members import quoted
@@ -38,17 +38,18 @@ class LogLevels:
                 self.settle(link)
 
     def forget(self, session: str, links: Iterable[Link]) -> None:
-        """A session ended: what the others want is enough."""
-        if self._wanted.pop(session, None) is not None:
-            for link in links:
-                if session in link.members:
-                    self.settle(link)
+        """A session ended, and uses no link any more: what the others want is enough."""
+        self._wanted.pop(session, None)
+        for link in links:
+            self.settle(link)
 
     def settle(self, link: Link) -> None:
         """Ask a legacy server for what its clients want now, if that is new."""
         if link.era != "legacy" or "logging" not in declared(link.greeting):
             return
-        levels = [self._wanted[each] for each in link.members if each in self._wanted]
+        if link.requested_level is None and not any(each in self._wanted for each in link.members):
+            return
+        levels = [self._wanted.get(each, UNASKED_LEVEL) for each in link.members]
         if link.requested_level is not None:
             levels.append(link.requested_level)
         level = most_verbose(levels)

@@ -293,10 +293,10 @@ class Server:
 
     async def release(self, session: str) -> None:
         """A session ended."""
-        self._levels.forget(session, self.links)
         self.tasks.of_clients.forget(session)
         for endpoint in self.endpoints:
             await endpoint.release(session)
+        self._levels.forget(session, self.links)
         await self.subscriptions.forget(session)
 
     async def _sweep(self) -> None:
