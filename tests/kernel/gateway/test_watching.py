@@ -200,3 +200,27 @@ async def test_a_refused_stream_costs_those_nothing_who_listen_already(tmp_path:
         await until(lambda: len(connection.listening) == 1)
         connection.updated("file:///a")
         await first.until_sent(UPDATED, 2)
+
+
+async def test_what_changed_while_there_was_no_stream_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "FIRST_PAUSE", 0.1)
+    changed = "notifications/tools/list_changed"
+    server = FakeServer("modern", tools=[{"name": "t"}])
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        client = it.http()
+        stream = client.modern("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
+        (connection,) = server.open_connections("modern")
+        for tools in (["t", "u"], ["t", "u"]):
+            await until(lambda: connection.listening)
+            (id,) = connection.listening
+            connection.listening.clear()
+            connection.deliver({"jsonrpc": "2.0", "id": id, "result": {"resultType": "complete"}})
+            server.lists["tools"] = [{"name": name} for name in tools]
+            await stream.until_sent(changed)
+            assert (await client.modern_result("tools/list"))["tools"] == server.lists["tools"]
+        await until(lambda: connection.listening)
+        await asyncio.sleep(0.05)
+        assert len([each for each in stream.sent if each["method"] == changed]) == 1

@@ -64,6 +64,7 @@ class Listings:
         """When each variant was first asked for; None for the server's first answer of all."""
         self._listed_at: dict[Variant, float] = {}
         self._stale: set[EntryKind] = set()
+        self._doubted = False
         self._tellers: dict[Variant, Link] = {}
         self._refreshing: asyncio.Task[None] | None = None
 
@@ -214,6 +215,15 @@ class Listings:
         self._stale.update(kinds)
         if teller is not None:
             self._tellers[teller.era, teller.capabilities.group] = teller
+        self._list_again()
+
+    def doubt(self) -> None:
+        """The server may have said that its lists changed when nobody heard: list it again, and tell of it if they
+        did."""
+        self._doubted = True
+        self._list_again()
+
+    def _list_again(self) -> None:
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = self._tasks.spawn(self._refresh(), "list again")
 
@@ -224,24 +234,29 @@ class Listings:
             self._refreshing.add_done_callback(lambda _: then())
 
     async def _refresh(self) -> None:
-        while self._stale:
+        while self._stale or self._doubted:
             kinds, self._stale = self._stale, set()
-            for variant in list(self.fetched):
-                await self._fetch_again(variant)
-            self._changed(kinds)
+            doubted, self._doubted = self._doubted, False
+            changed = [await self._fetch_again(variant) for variant in list(self.fetched)]
+            if doubted and any(changed):
+                kinds = set(ALL_KINDS)
+            if kinds:
+                self._changed(kinds)
 
-    async def _fetch_again(self, variant: Variant) -> None:
+    async def _fetch_again(self, variant: Variant) -> bool:
+        """Whether it lists something else now."""
         links = [link for each in self._reachable() for link in each.links if _serves(link, variant)]
         teller = self._tellers.pop(variant, None)
         if teller in links:
             links.insert(0, teller)
         if not links:
             self.fetched.pop(variant, None)  # nobody uses it now; listed again when somebody asks
-            return
+            return False
         try:
-            self._keep(variant, await self._fetch_over(links[0], links[0].capabilities))
+            return self._keep(variant, await self._fetch_over(links[0], links[0].capabilities))
         except (ConnectionLost, TimeoutError) as error:
             self._log.warning("could not be listed again: %s", str(error) or "too slow")
+            return False
 
 
 def _serves(link: Link, variant: Variant) -> bool:

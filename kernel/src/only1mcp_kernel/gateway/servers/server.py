@@ -139,7 +139,7 @@ class Server:
     async def _greeted(self, endpoint: Endpoint, link: Link) -> None:
         if link.era == "modern":
             link.watched_tasks = self.tasks.watched(endpoint.key)
-            link.watch = Watch(link, self.notified)
+            link.watch = Watch(link, self.notified, self.listings.doubt)
             self._tasks.spawn(link.watch.run(), f"watch {self.name}")
         if len(self.reachable) == 1:
             self.listings.fetched.clear()  # what the server listed before it was lost

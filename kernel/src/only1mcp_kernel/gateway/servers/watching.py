@@ -30,6 +30,8 @@ ACKNOWLEDGE_SECONDS = 5.0
 OVERLAP_SECONDS = 0.25
 """How long the narrower stream stays open once the wider one is acknowledged, for what is still on its way."""
 NOT_HONOURED = Failure.of(-32602, "The server does not tell of changes of this resource")
+STEADY = 10.0
+"""A stream that lived this many seconds was a success: the next one is opened after the first pause again."""
 FIRST_PAUSE = 1.0
 MAX_PAUSE = 30.0
 
@@ -72,11 +74,13 @@ class _Stream:
 
 
 class Watch:
-    """The listen stream of one modern link."""
+    """The listen stream of one modern link. `missed` is called when one was opened again after there was none for a
+    while."""
 
-    def __init__(self, link: Link, heard: Heard) -> None:
+    def __init__(self, link: Link, heard: Heard, missed: Callable[[], None]) -> None:
         self._link = link
         self._heard = heard
+        self._missed = missed
         self._changed = asyncio.Event()
         self._streams: list[_Stream] = []
         """The one in use, the newest last; two while one takes over from the other."""
@@ -103,6 +107,8 @@ class Watch:
     async def run(self) -> None:
         """Keep the stream open while the link is, until cancelled."""
         pause = FIRST_PAUSE
+        clock = asyncio.get_running_loop().time
+        lost = False
         try:
             while self._link.alive:
                 self._changed.clear()
@@ -111,9 +117,11 @@ class Watch:
                     self._close_all_but(None)
                     await _first(self._changed, self._link.gone)
                     continue
-                stream = self._open(filter)
+                stream, opened = self._open(filter), clock()
                 if await _within(ACKNOWLEDGE_SECONDS, stream.acknowledged) and not stream.ended.is_set():
-                    pause = FIRST_PAUSE
+                    if lost:
+                        self._missed()
+                    lost = False
                 self._settle(stream.topics, stream.honoured)
                 if stream.ended.is_set() and len(self._streams) > 1:
                     self._streams.remove(stream)  # it was refused: the one before it goes on
@@ -125,6 +133,9 @@ class Watch:
                 await _first(self._changed, stream.ended)
                 if stream.ended.is_set():
                     self._close_all_but(None)
+                    lost = True
+                    if clock() - opened > STEADY:
+                        pause = FIRST_PAUSE
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, MAX_PAUSE)
         finally:
