@@ -88,7 +88,7 @@ async def test_questions(front: Gateway, era: Era, tool: str, method: str, param
         (question,) = peer.questions
         asked = dict(question.get("params", {}))
         has_id = asked.pop("elicitationId", None) is not None
-        assert has_id is (tool == "ask_url" and (era == "legacy" or front.era == "legacy"))
+        assert has_id is (tool == "ask_url" and era == "legacy")
         assert (question["method"], asked) == (method, params)
 
 

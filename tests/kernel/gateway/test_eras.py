@@ -237,3 +237,22 @@ async def test_codes_of_the_modern_era_are_its_own(tmp_path: Path, said: int, to
         await client.initialize()
         error = (await client.legacy("tools/call", {"name": "echo"}).done())["error"]
         assert error == {"code": said, "message": "no", "data": {"a": 1}}
+
+
+async def test_a_url_that_is_asked_for_has_an_id_in_the_legacy_era_alone(tmp_path: Path) -> None:
+    server = FakeServer("legacy", tools=[ECHO])
+    visit = {"mode": "url", "url": "http://x/", "elicitationId": "e", "message": "?"}
+
+    async def call(connection: FakeConnection, params: Json) -> Json:
+        return {"content": [], **(await connection.ask("elicitation/create", visit))["result"]}
+
+    server.methods["tools/call"] = call
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        client = it.http(capabilities={"elicitation": {"url": {}}})
+        asked = await client.modern_result("tools/call", {"name": "echo"})
+        (question,) = asked["inputRequests"].values()
+        assert question["params"] == {"mode": "url", "url": "http://x/", "message": "?"}
+        await client.initialize()
+        answer = client.legacy("tools/call", {"name": "echo"})
+        assert (await answer.until_sent("elicitation/create"))["params"] == visit

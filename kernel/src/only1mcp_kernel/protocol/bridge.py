@@ -90,6 +90,15 @@ def asked_of_legacy(question: Question, id: str) -> Question:
     return Question(question.method, join({**params, "elicitationId": quoted(id)}), question.progressed)
 
 
+def asked_of_modern(question: Question) -> Question:
+    """A legacy server's question for a modern client: URLs to visit have no id there."""
+    if question.method != "elicitation/create" or b"elicitationId" not in question.params:
+        return question
+    params = split(question.params)
+    params.pop("elicitationId", None)
+    return Question(question.method, join(params), question.progressed)
+
+
 def entry(members: Members, era: Era, caller: Era) -> Members:
     """A tool as a server of `era` lists it, for callers of another one."""
     if era == caller:

@@ -385,7 +385,16 @@ class Call:
         self._pause()
         self._shown = set(self._questions)
         done, self._done = self._done, None
-        done(InputRequired({key: question for key, (_, question) in self._questions.items()}, state))
+        modern = self.exchange.caller.era == "modern"
+        done(
+            InputRequired(
+                {
+                    key: bridge.asked_of_modern(question) if modern else question
+                    for key, (_, question) in self._questions.items()
+                },
+                state,
+            )
+        )
 
     def _pause(self) -> None:
         self.seconds += time.monotonic() - self._asked_at
