@@ -88,7 +88,9 @@ async def test_a_server_whose_tasks_cannot_be_listed_is_left_out(tmp_path: Path)
         listed = (await make(client, "other"), (await client.legacy_result("tasks/list"))["tasks"])
         assert [each["taskId"] for each in listed[1]] == [listed[0]]
         assert not one.calls("tasks/list")
-        assert (await error(client, "tasks/list", {"cursor": "x"}))["code"] == -32602
+        forged = await error(client, "tasks/list", {"cursor": "x"})
+        assert forged == await error(client, "tools/list", {"cursor": "x"})
+        assert forged["code"] == -32602
 
 
 async def test_what_is_not_this_principals_is_refused_with_one_message(tmp_path: Path) -> None:

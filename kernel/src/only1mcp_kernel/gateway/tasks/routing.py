@@ -80,11 +80,7 @@ class TaskRouting:
             done(Failure.of(METHOD_NOT_FOUND, "Method not found: tasks/list"))
             return
         if "cursor" in (exchange.params or {}):
-            done(
-                Failure.of(
-                    INVALID_PARAMS, "Invalid params: this list has one page, so no cursor of it exists"
-                )
-            )
+            done(STALE)  # this list has one page, so no cursor of it exists
             return
         links: dict[Link, dict[str, Task]] = {}
         for task in self._ids.of(exchange.caller):
