@@ -253,3 +253,29 @@ async def test_a_stale_state_is_a_bad_request_whatever_else_its_server_shares(tm
         await it.gateway.settled(2)
         for name in servers:
             await must_be_stale(it.http(), {"name": name, "requestState": "o1-" + "A" * 80})
+
+
+@pytest.mark.parametrize("answer", [None, 5, "x", []])
+async def test_an_answer_that_is_no_object_is_an_error_to_the_server(tmp_path: Path, answer: Any) -> None:
+    server = FakeServer("legacy", tools=[{"name": "t"}])
+    heard: list[Json] = []
+
+    async def call(connection: FakeConnection, params: Json) -> Json:
+        heard.append(await connection.ask("elicitation/create", {"message": "?"}))
+        return {"content": []}
+
+    server.methods["tools/call"] = call
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        client = it.http(capabilities=SDK_CAPS)
+        asked = await client.modern_result("tools/call", {"name": "t"})
+        retry = {
+            "requestState": asked["requestState"],
+            "inputResponses": dict.fromkeys(asked["inputRequests"], answer),
+        }
+        await client.modern_result("tools/call", {"name": "t", **retry})
+        await client.initialize()
+        pending = client.legacy("tools/call", {"name": "t"})
+        client.answer(await pending.until_sent("elicitation/create"), answer)
+        await pending.done()
+        assert [each["error"]["code"] for each in heard] == [-32603, -32603]

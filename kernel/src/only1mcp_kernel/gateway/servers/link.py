@@ -20,7 +20,18 @@ from only1mcp_kernel.protocol.tasks import RELATED_BYTES, STATUS
 from only1mcp_kernel.protocol.upstream import Dialect, LegacyDialect
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadAnswer, BadMessage, Envelope
-from only1mcp_sdk import Capabilities, Connection, Connector, Era, Json, Members, Pipe, Question, Source
+from only1mcp_sdk import (
+    Capabilities,
+    Connection,
+    Connector,
+    Era,
+    Failure,
+    Json,
+    Members,
+    Pipe,
+    Question,
+    Source,
+)
 from only1mcp_sdk.members import encode, join, split, text
 
 if TYPE_CHECKING:
@@ -41,6 +52,7 @@ UNASKED = frozenset(
 
 MAX_GIVEN_UP = 10_000
 """How many requests a link remembers that were given up."""
+NO_ANSWER = Failure.of(-32603, "The client answered with something that is no object")
 _SUBSCRIPTION_ID = modern.SUBSCRIPTION_ID.encode()
 
 
@@ -190,6 +202,8 @@ class Link:
             self._roots_questions.discard(id)
             self.roots_answered.set()
         fix = self.fixes.pop(id, None)
+        if result and result[:1] != b"{":  # no message of MCP: servers drop it, and wait on
+            result, error = b"", NO_ANSWER.raw
         if fix is not None and result:
             result = fix(result)
         message = wire.error(id, error) if error else wire.response(id, result)
