@@ -114,8 +114,8 @@ async def test_an_answer_over_the_limit_is_refused() -> None:
 
 
 async def test_configured_fields_give_way_to_those_of_the_protocol() -> None:
-    options = {"headers": {"Authorization": "Bearer t", "mcp-protocol-version": "x", "user-agent": "mine"}}
-    async with serving(says(headers=SESSION)) as upstream, connected(upstream.url, **options) as line:
+    fields = {"Authorization": "Bearer t", "mcp-protocol-version": "x", "user-agent": "mine"}
+    async with serving(says(headers=SESSION)) as upstream, connected(upstream.url, headers=fields) as line:
         await line.ask()
         headers = upstream.asked[0].headers
         assert headers["Authorization"] == "Bearer t"

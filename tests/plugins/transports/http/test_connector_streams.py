@@ -12,8 +12,8 @@ from only1mcp_transports.http import listening, refusal, stream
 from only1mcp_transports.http.stream import is_answer
 from tests.plugins.transports.http.upstream import (
     ANSWER,
+    BOTH,
     HEADERS,
-    LANES,
     NOTE,
     REQUEST,
     Act,
@@ -26,7 +26,7 @@ from tests.plugins.transports.http.upstream import (
     streams,
 )
 
-LOOPS = LANES
+LOOPS = BOTH
 
 SESSION = {"Mcp-Session-Id": "s1"}
 SOON = b"retry: 50\n\n"

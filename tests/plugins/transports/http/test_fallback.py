@@ -12,8 +12,8 @@ from only1mcp_sdk.testing import check_connector, open_alone
 from only1mcp_sdk.testing.fakes import RecordingInbox
 from only1mcp_transports.http import fallback
 from tests.plugins.transports.http.upstream import (
+    BOTH,
     HEADERS,
-    LANES,
     OFFER,
     REQUEST,
     Act,
@@ -28,7 +28,7 @@ from tests.plugins.transports.http.upstream import (
 )
 from tests.plugins.transports.sse import upstream as old
 
-LOOPS = LANES
+LOOPS = BOTH
 
 REFUSES = says(b"Not Found", status=404, type="text/plain")
 

@@ -47,7 +47,8 @@ class Lane:
         return asyncio.new_event_loop()
 
 
-LANES = {"pool": Lane.is_pool, "uvloop": Lane.is_pool_on_uvloop, "aiohttp": Lane.is_aiohttp}
+BOTH = {"pool": Lane.is_pool, "aiohttp": Lane.is_aiohttp}
+LANES = {**BOTH, "uvloop": Lane.is_pool_on_uvloop}
 """For `LOOPS` of a module: each of its tests makes a loop, and that says by which lane it is to run."""
 
 Act = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -139,10 +140,10 @@ class Line:
 
 
 @asynccontextmanager
-async def connected(url: str, **options: Any) -> AsyncIterator[Line]:
+async def connected(url: str, inbox: RecordingInbox | None = None, **options: Any) -> AsyncIterator[Line]:
     """A connection that must leave nothing behind when it is closed."""
+    inbox = inbox or RecordingInbox()
     async with open_alone(OFFER, **{"url": url, "fast_lane": Lane.fast, **options}) as connector:
-        inbox = RecordingInbox()
         connection = await connector.connect(inbox)
         try:
             yield Line(connector, connection, inbox)

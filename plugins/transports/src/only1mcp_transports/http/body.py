@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING
 from only1mcp_sdk import Pipe
 from only1mcp_sdk.flow import LARGE
 from only1mcp_transports.http.lane import Head
-from only1mcp_transports.http.large import Pieces, Share
+from only1mcp_transports.http.large import START, Pieces, Share
 
 if TYPE_CHECKING:
     from only1mcp_transports.http.replies import Reply
-
-START = 4096
-"""Bytes of a large message by which the inbox decides."""
 
 
 class Body:
@@ -76,12 +73,14 @@ class Body:
         if self._size < START or max(self._size, self._length) <= LARGE:
             return
         self._asked = True
-        start = self._pieces.take()
+        start = self._pieces.peek(START)
         pipe = self._reply.arriving(start)
-        if pipe is None:
-            self._pieces.add(start)
-        elif not self._reply.over:
-            self._pipe = pipe
+        if pipe is None or self._reply.over:
+            return
+        self._pipe = pipe
+        for piece in self._pieces.take_apart(len(start)):
+            if self._pipe is not None:
+                self._pipe.write(piece)
 
     def _fail(self, problem: str) -> None:
         self._reply.finish(problem)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from only1mcp_sdk.flow import LARGE, Budget
 
+START = 4096
+"""Bytes of a large message by which the inbox decides how to take it."""
 _SMALL = 4096
 """Bytes up to which a piece is copied rather than kept: by itself it would take many times its size."""
 
@@ -26,18 +28,35 @@ class Pieces:
             self._settle()
             self._large.append(piece)
 
-    def take(self) -> bytes:
-        """All of them; none are left."""
-        self._settle()
-        large, self._large = self._large, []
-        self.size = 0
+    def take(self, skip: int = 0) -> bytes:
+        """All of them but the first few bytes; none are left."""
+        large = self.take_apart(skip)
         if len(large) == 1 and isinstance(large[0], bytes):
             return large[0]
         return b"".join(large)
 
-    def startswith(self, prefix: bytes) -> bool:
-        first = self._large[0] if self._large else self._small
-        return bytes(first[: len(prefix)]) == prefix
+    def take_apart(self, skip: int = 0) -> list[bytes | memoryview]:
+        """As `take`, in pieces."""
+        self._settle()
+        large, self._large = self._large, []
+        self.size = 0
+        while skip and large:
+            first = large[0]
+            if len(first) > skip:
+                large[0] = memoryview(first)[skip:]
+                break
+            skip -= len(first)
+            del large[0]
+        return large
+
+    def peek(self, count: int) -> bytes:
+        """The first bytes, so many if there are."""
+        found = b""
+        for piece in (*self._large, self._small):
+            found += bytes(memoryview(piece)[: count - len(found)])
+            if len(found) == count:
+                break
+        return found
 
     def _settle(self) -> None:
         if self._small:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from only1mcp_sdk import Pipe
 from only1mcp_sdk.flow import LARGE
-from only1mcp_transports.http.large import Pieces
+from only1mcp_transports.http.large import START, Pieces
 
 _BOM = b"\xef\xbb\xbf"
 _CR = 13
@@ -134,7 +134,7 @@ class Events:
             self._offer(self._arriving)
 
     def _complete(self, chunk: bytes, start: int, end: int) -> bytes | None:
-        """The line that ends here; none if it went into the pipe."""
+        """The line that ends here; none if it is dealt with: it went into the pipe, or was collected."""
         if self._pouring_line:
             self._pour(memoryview(chunk)[start:end])
             self._pouring_line = False
@@ -142,6 +142,10 @@ class Events:
         if not self._line.size:
             return chunk[start:end]
         self._line.add(memoryview(chunk)[start:end])
+        skip = _data_prefix(self._line)
+        if skip:
+            self._take(self._line.take(skip))
+            return None
         return self._line.take()
 
     def _field(self, line: bytes) -> None:
@@ -194,17 +198,17 @@ class Events:
 
     def _offer(self, arriving: Callable[[bytes], Pipe | None]) -> None:
         """Only in the first line of an event's data does a large message begin."""
-        if self._lines or self._type not in (b"", b"message") or not self._line.startswith(b"data:"):
+        skip = _data_prefix(self._line)
+        if self._lines or self._type not in (b"", b"message") or not skip:
             return
         self._asked = True
-        line = self._line.take()
-        start = line[6:] if line.startswith(b"data: ") else line[5:]
-        self._pipe = arriving(start)
-        if self._pipe is None:
-            self._line.add(line)
-        else:
+        start = self._line.peek(skip + START)
+        self._pipe = arriving(start[skip:])
+        if self._pipe is not None:
             self._pouring_line = True
-            self._poured = len(start)
+            self._poured = len(start) - skip
+            for piece in self._line.take_apart(len(start)):
+                self._pour(piece)
 
     def _pour(self, part: bytes | memoryview) -> None:
         """A type that is named only now comes too late to matter."""
@@ -213,3 +217,9 @@ class Events:
             raise EventTooLarge
         if self._pipe is not None and part:
             self._pipe.write(part)
+
+
+def _data_prefix(line: Pieces) -> int:
+    """How many bytes of a line come before the data in it; 0 where it is another."""
+    start = line.peek(6)
+    return 0 if not start.startswith(b"data:") else 6 if start.endswith(b" ") else 5

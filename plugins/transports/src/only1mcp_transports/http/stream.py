@@ -26,6 +26,7 @@ DEFAULT_RETRY = 1.0
 MIN_RETRY, MAX_RETRY = 0.05, 30.0
 LINGER = 1.0
 """Seconds a stream gets to end after its answer; one that ended leaves its TCP connection for the next request."""
+_BEGINNING = 200
 _PLAIN = b"data: "
 _NAMED = (b"event: message\ndata: ", b"event: message\r\ndata: ")
 
@@ -202,13 +203,28 @@ def retry_delay(events: Events) -> float:
 
 
 def is_answer(message: bytes) -> bool:
-    """Whether a JSON-RPC message is a response. Most are told by words that they do not contain."""
+    """Whether a JSON-RPC message is a response. Most are told by how they begin, or by words they do not contain."""
+    if _begins_with(message, b'"result"') or _begins_with(message, b'"error"'):
+        return True
     if b'"result"' not in message and b'"error"' not in message:
         return False
     if b'"method"' not in message:
         return True
     found = members(message)
     return "method" not in found and ("result" in found or "error" in found)
+
+
+def _begins_with(message: bytes, member: bytes) -> bool:
+    """Whether an object has a member of this name, and only plain values before it."""
+    at = message.find(member, 0, _BEGINNING)
+    after = at + len(member)
+    return (
+        at > 0
+        and message[after : after + 1] == b":"
+        and message[:1] == b"{"
+        and message.count(b"{", 0, at) == 1
+        and message.find(b'"method"', 0, at) < 0
+    )
 
 
 def lone_message(piece: bytes) -> bytes | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from yarl import URL
 
@@ -109,7 +110,7 @@ class Pool:
         self._wires.add(wire)
         self._all_gone.clear()
         task = self._context.spawn(self._open(wire, head, body), name=f"connecting to {self._target.host}")
-        task.add_done_callback(lambda _: self._opened(wire))
+        task.add_done_callback(partial(self._opened, wire))
         wire.opening = task
         if self._timer is None:
             self._timer = self._loop.call_later(IDLE / _LOOKS, self._look)
@@ -123,6 +124,7 @@ class Pool:
             await self._opening.open(wire)
         except OSError as error:
             wire.opening = None
+            self.lost(wire)
             wire.refuse(unopened(self.url, error))
         except BaseException:
             wire.opening = None
@@ -132,10 +134,9 @@ class Pool:
             wire.opening = None
             wire.write(head, body)
 
-    def _opened(self, wire: Wire) -> None:
-        """Opened, or not: its task may have been cancelled before it began."""
-        if not wire.connected:
-            self.lost(wire)
+    def _opened(self, wire: Wire, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            self.lost(wire)  # which uvloop does not tell, and which may be before the task began
 
     def _look(self) -> None:
         now = self._loop.time()

@@ -54,7 +54,7 @@ class Requests:
 
     def delete(self, headers: Mapping[str, str]) -> bytes:
         """Raises `ValueError`."""
-        return self._head("DELETE", [("Accept", f"{JSON}, {EVENTS}")], headers) + b"\r\n"
+        return self._head("DELETE", [("Accept", f"{JSON}, {EVENTS}")], headers) + b"Content-Length: 0\r\n\r\n"
 
     def _head(self, method: str, own: list[tuple[str, str]], headers: Mapping[str, str]) -> bytes:
         fields = {}

@@ -80,11 +80,6 @@ class Wire(asyncio.Protocol):
     # -- for the pool
 
     @property
-    def connected(self) -> bool:
-        """It was, at least."""
-        return self._transport is not None
-
-    @property
     def usable(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
 
@@ -294,9 +289,11 @@ class Wire(asyncio.Protocol):
         self._forget()
         transport = self._transport
         assert transport is not None
-        if keep and self._uploading:
-            keep = not transport.get_write_buffer_size()  # else the next request would wait behind this one
+        if self._uploading:
             self._uploading = False
+            if transport.get_write_buffer_size():  # the server has heard enough
+                transport.abort()
+                return
         if keep and not transport.is_closing():
             self.resume()
             self._pool.idle.append(self)
