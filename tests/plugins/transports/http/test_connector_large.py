@@ -199,6 +199,22 @@ async def test_a_slow_client_holds_up_the_server() -> None:
         assert inbox.ends == [""]
 
 
+async def test_a_pause_ends_with_the_message() -> None:
+    inbox = Pouring()
+    inbox.hold = True
+    answer = ok(BIG[:80_000])
+    async with clean(), saying([answer[:70_000], 0.05, answer[70_000:]], [ok()]) as server:
+        async with connected(server.url, inbox) as line:
+            line.connection.send(REQUEST, HEADERS, 1)
+            await inbox.wait_for(lambda: bool(inbox.starts))
+            while not inbox.endings:
+                assert inbox.source is not None
+                inbox.source.resume()
+                await asyncio.sleep(0.01)
+            assert await line.ask(stream=2) == ""
+        assert server.connections == 1
+
+
 @pytest.mark.parametrize("answer", [ok(BIG), chunked(BIG), chunked(event(BIG), type=EVENTS)])
 async def test_a_client_that_leaves(answer: bytes) -> None:
     inbox = Pouring()
