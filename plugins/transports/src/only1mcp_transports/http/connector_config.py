@@ -29,6 +29,6 @@ class ConnectorConfig(RemoteConfig):
     url: str = Field(description="Its MCP endpoint: an http:// or https:// URL.")
     fast_lane: bool = Field(
         default=True,
-        description="Speak HTTP with connections of the gateway's own, at a fraction of the cost. `false` has aiohttp speak it; "
-        "nothing else changes.",
+        description="Speak HTTP with connections of the gateway's own, at a fraction of the cost. `false` has aiohttp "
+        "speak it; nothing else changes.",
     )
