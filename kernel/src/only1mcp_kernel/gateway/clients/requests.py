@@ -101,6 +101,8 @@ class ModernRequest:
         self._finished = True
         self._load.leave(self.exchange.caller.principal.id)
         self._on_end()
+        self.exchange.emit = _nobody
+        self.exchange.pour = None
         if self.exchange.cancelled:
             self._sink.finish()
         elif isinstance(outcome, Poured):
@@ -274,7 +276,13 @@ class LegacyRequest:
         self._finished = True
         self._session.requests.pop(self._id, None)
         self._load.leave(self._session.caller.principal.id)
+        exchange = self._exchange
+        exchange.emit, exchange.pour, exchange.on_pause, exchange.on_question = _nobody, None, None, None
         self.sink.finish(message, 200 if message else 202)
+
+
+def _nobody(notification: Notification) -> None:
+    """Hears what is said after the end."""
 
 
 def _malformed(error: ValueError) -> Failure:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -236,6 +237,8 @@ class Sessions:
         self._ended = ended
         self._sessions: dict[str, Session] = {}
         self._by_token: dict[str, Session] = {}
+        self._now: Callable[[], float] = time.monotonic
+        """The event loop's clock, once there is a session."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -247,10 +250,11 @@ class Sessions:
         """A new session; None when there are too many."""
         if len(self._sessions) >= MAX_SESSIONS:
             return None
+        self._now = asyncio.get_running_loop().time
         id = secrets.token_urlsafe(16)
         token = self._keys.seal(_PURPOSE, principal.id, [id])
         session = Session(id, token, hello, principal, profile, self._budget, self._streams)
-        session.used = asyncio.get_running_loop().time()
+        session.used = self._now()
         self._sessions[id] = self._by_token[token] = session
         return session
 
@@ -259,7 +263,7 @@ class Sessions:
         session = self._by_token.get(token)
         if session is None or session.caller.principal.id != principal.id:
             return None
-        session.used = asyncio.get_running_loop().time()
+        session.used = self._now()
         return session
 
     def by_id(self, id: str) -> Session | None:
@@ -273,7 +277,7 @@ class Sessions:
 
     def expire(self) -> None:
         """Forget the sessions nobody came back to."""
-        now = asyncio.get_running_loop().time()
+        now = self._now()
         for session in list(self._sessions.values()):
             if not session.listening and not session.requests and now - session.used > IDLE_SECONDS:
                 self.end(session)

@@ -44,6 +44,7 @@ class Listed:
             digest.update(part)
         return digest.hexdigest()
 
+    @cached_property
     def whole(self) -> Result:
         return self.page(0, len(self.entries), None)
 
@@ -76,7 +77,7 @@ class Pages:
     def first(self, method: str, listed: Listed, size: int, caller: Caller) -> Result:
         """The first page of a list, of `size` entries; all of it where it has no more, or with a size of 0."""
         if not size or len(listed.entries) <= size:
-            return listed.whole()
+            return listed.whole
         if listed.key not in self._snapshots:
             self._snapshots[listed.key] = _Snapshot(listed)
             self._bytes += listed.size

@@ -154,12 +154,16 @@ class Router:
 
     def _owned(self, exchange: Exchange, done: Done) -> None:
         kind, member = _OWNED[exchange.method]
-        name = text((exchange.params or {}).get(member))
+        name = text(exchange.params.get(member)) if exchange.params else None
         if name is None:
             done(Failure.of(INVALID_PARAMS, f"Invalid params: {exchange.method} needs a {member}"))
             return
         exchange.name = name
-        self._forward_named(kind, name, exchange, done)
+        owned = self.views.table.owners[kind].get(name)
+        if owned is not None:  # as it nearly always is
+            self._forward(owned, exchange, done)
+        else:
+            self._forward_named(kind, name, exchange, done)
 
     def _forward_named(self, kind: EntryKind, name: str, exchange: Exchange, done: Done) -> None:
         owned = self._leads.owner(kind, name)

@@ -63,7 +63,7 @@ class Attempts:
 
         def serve(exchange: Exchange, done: Done) -> None:
             endpoint: Endpoint | None
-            if self._parking.is_ours(exchange.state):
+            if exchange.state is not None and self._parking.is_ours(exchange.state):
                 call = self._parking.take(exchange)
                 if call is not None:
                     call.resume(exchange, self._sealing(exchange, call.endpoint.key, done))
@@ -106,7 +106,8 @@ class Attempts:
             return next((each for each in self._server.endpoints if not each.tried.is_set()), None)
         if len(candidates) == 1 or self._balancer is None:
             return candidates[0]
-        return self._server.endpoint(self._balancer.pick(exchange, candidates).key)
+        picked = self._balancer.pick(exchange, candidates)
+        return picked if isinstance(picked, Endpoint) else self._server.endpoint(picked.key)
 
     def attempt(self, exchange: Exchange, done: Done) -> None:
         """Serve one attempt at the endpoint that was picked."""
@@ -153,10 +154,10 @@ class Attempts:
             mirror = Mirror(server.listings, exchange.target, exchange.param_headers)
         endpoint.figures.in_flight += 1
         link.used = self._now()
-        if caller.session:
-            server.join(link, caller)
-        else:
+        if not caller.session:
             link.users.add(caller.principal.id)
+        elif caller.session not in link.members:
+            server.join(link, caller)
         deadlines = self._deadlines
         if exchange.method == "tasks/result" and deadlines is not None:  # which waits until the task is done
             deadlines = Deadlines(max(deadlines.seconds, server.tasks.seconds_left(exchange)))

@@ -138,7 +138,7 @@ class Call:
     def start(self, done: Done) -> None:
         """Send it."""
         self._begin(self.exchange, done)
-        refused = self._bad_retry()
+        refused = None if self.link.era == self.exchange.caller.era else self._bad_retry()
         if refused is None:
             self._send()
         else:
@@ -148,7 +148,7 @@ class Call:
         """A legacy server never gave out a state, and has no use for the answers to what it did not ask itself: the
         visits to URLs that it required."""
         exchange = self.exchange
-        if self.link.era != "legacy" or exchange.caller.era != "modern":
+        if self.link.era == "modern":
             return None
         if exchange.state is not None:
             return STALE
@@ -413,6 +413,7 @@ class Call:
             return
         self._pause()
         done, self._done = self._done, None
+        self.exchange.on_cancel = None  # nothing is left to be told, and nothing has to be collected
         if self._pouring is not None:
             self._pouring.stop()
         self._let_questions_go()

@@ -67,15 +67,17 @@ class Owner(Protocol):
 class Route:
     """A path, who serves it now, and what is being answered there."""
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: Owner, lane: Lane) -> None:
         self.draining = False
-        self.answers: set[PendingAnswer | Answer] = set()
+        self.answers: set[PendingAnswer] = set()
+        """Those of aiohttp's lane."""
+        self._lane = lane
         self.buffer_bytes = 0
         self.quiet = asyncio.Event()
         self.quiet.set()
         self._guests: dict[str, Guest] = {}
         self._posts = 0
-        self._plain_posts: set[Answer] = set()
+        self._prompts = self._silences = Timeouts(PROMPT)
         self._probes = Timeouts(PROBE_SECONDS)
         self.adopt(owner)
 
@@ -95,9 +97,9 @@ class Route:
 
     def begin(self, answer: Answer) -> None:
         """A POST is at work; draining waits for it."""
-        if not self._plain_posts:
+        if not self._posts:
             self.quiet.clear()
-        self._plain_posts.add(answer)
+        self._posts += 1
         self._prompts.add(answer)
 
     def waits(self, answer: Answer) -> None:
@@ -106,14 +108,14 @@ class Route:
 
     def leave(self, answer: Answer) -> None:
         """It is over."""
-        self.answers.discard(answer)
-        self._prompts.discard(answer)
-        if answer.streaming:
+        if answer.waited or answer.streaming:
             self._silences.discard(answer)
             self._probes.discard(answer)
-        self._plain_posts.discard(answer)
-        if not self._plain_posts and not self._posts:
-            self.quiet.set()
+        if answer.post:
+            self._prompts.discard(answer)
+            self._posts -= 1
+            if not self._posts:
+                self.quiet.set()
 
     # -- all requests
 
@@ -126,7 +128,7 @@ class Route:
             yield
         finally:
             self._posts -= 1
-            if not self._posts and not self._plain_posts:
+            if not self._posts:
                 self.quiet.set()
 
     @contextmanager
@@ -160,7 +162,9 @@ class Route:
 
     def end(self) -> None:
         """Nobody is answered any more: streams end, guests leave."""
-        for answer in [*self.answers, *self._plain_posts]:
+        for pending in list(self.answers):
+            pending.abandon()
+        for answer in self._lane.answers(self):
             answer.abandon()
         for guest in list(self._guests.values()):
             guest.end()
@@ -183,7 +187,7 @@ class BoundServer:
         """`owner` serves `path` from now on, whoever did before."""
         route = self._routes.get(path)
         if route is None:
-            self._routes[path] = Route(owner)
+            self._routes[path] = Route(owner, self.lane)
         else:
             route.adopt(owner)
         self.lane.routes_changed()
@@ -229,7 +233,7 @@ class BoundServer:
     def pending(self) -> Iterator[PendingAnswer]:
         """What aiohttp is answering."""
         for route in self._routes.values():
-            yield from (each for each in list(route.answers) if isinstance(each, PendingAnswer))
+            yield from list(route.answers)
 
     def find(self, target: str) -> tuple[Route | None, str]:
         """The route and the profile that a request target names; an empty last segment names the default."""

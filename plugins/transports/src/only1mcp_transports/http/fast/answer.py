@@ -21,17 +21,30 @@ LAST_CHUNK = b"0\r\n\r\n"
 class Answer:
     """Implements `only1mcp_sdk.Answer`."""
 
-    __slots__ = ("_connection", "_cors", "_route", "_waited", "half_closed", "over", "posting", "streaming")
+    __slots__ = (
+        "_connection",
+        "_cors",
+        "half_closed",
+        "over",
+        "post",
+        "posting",
+        "route",
+        "streaming",
+        "waited",
+    )
 
-    def __init__(self, connection: Connection, route: Route, cors: Mapping[str, str]) -> None:
+    def __init__(self, connection: Connection, route: Route, cors: Mapping[str, str], post: bool) -> None:
+        self.route = route
+        self.post = post
+        """To a POST, and not to a GET."""
         self.posting: Posting | None = None
         self.streaming = False
         self.over = False
         self.half_closed = False
         """The client says no more; it may be gone."""
-        self._waited = False
+        self.waited = False
+        """It did not come at once."""
         self._connection = connection
-        self._route = route
         self._cors = cors
 
     # -- for the gate
@@ -63,7 +76,7 @@ class Answer:
         fields = {**headers, **self._cors, "Content-Type": JSON, "Transfer-Encoding": "chunked"}
         self._connection.write(head(200, fields))
         self.over = True
-        self._route.leave(self)
+        self.route.leave(self)
         return self._connection.pour(source)
 
     # -- for the lane
@@ -78,18 +91,18 @@ class Answer:
         life is due."""
         if self.over:
             return
-        if self._waited or self.streaming:
+        if self.waited or self.streaming:
             self._stream(KEEP_ALIVE)
             return
-        self._waited = True
-        self._route.waits(self)
+        self.waited = True
+        self.route.waits(self)
         if self.posting is not None:
             self.posting.waiting()
 
     def probe(self) -> None:
         """The client sends nothing more. Whether it still reads, only writing tells: as an event stream, that can be
         done before the answer."""
-        self.half_closed = self._waited = True
+        self.half_closed = self.waited = True
         self.timed_out()
 
     def abandon(self) -> None:
@@ -101,14 +114,14 @@ class Answer:
             self.posting.disconnected()
         body = error_body("Service Unavailable: the gateway is stopping")
         self._connection.write(LAST_CHUNK if self.streaming else whole(body, 503, self._cors))
-        self._route.leave(self)
+        self.route.leave(self)
         self._connection.answered()
 
     def lost(self) -> None:
         """The client is gone."""
         if not self.over:
             self.over = True
-            self._route.leave(self)
+            self.route.leave(self)
             if self.posting is not None:
                 self.posting.disconnected()
 
@@ -124,17 +137,17 @@ class Answer:
     def _stream(self, data: bytes) -> None:
         chunk = _chunk(data) if data else b""
         if self.streaming:
-            self._connection.write_bounded(chunk, self._route.buffer_bytes)
+            self._connection.write_bounded(chunk, self.route.buffer_bytes)
         else:
             self.streaming = True
             fields = {**STREAM, **self._cors, "Transfer-Encoding": "chunked"}
             self._connection.write(head(200, fields) + chunk)
         if not self.over:
-            self._route.waits(self)
+            self.route.waits(self)
 
     def _end(self) -> None:
         self.over = True
-        self._route.leave(self)
+        self.route.leave(self)
         self._connection.answered()
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import httptools
 
@@ -15,6 +15,7 @@ from only1mcp_transports.http.checks import Refused
 
 if TYPE_CHECKING:
     from only1mcp_transports.http.entrance import Entrance
+    from only1mcp_transports.http.server import Route
 
 END = b"\r\n\r\n"
 MAX_HEAD = 8000
@@ -32,15 +33,27 @@ _SPECIAL = frozenset(
 class Head:
     """A plain head. The body's length is not part of it."""
 
-    __slots__ = ("accepted", "headers", "method", "target")
+    __slots__ = ("headers", "method", "place", "target")
 
     def __init__(self, method: str, target: str, headers: dict[str, str]) -> None:
         self.method = method
         self.target = target
         self.headers = headers
         """By lower-case name, without Content-Length."""
-        self.accepted: tuple[Entrance, Mapping[str, str]] | None = None
-        """The entrance whose checks it has passed, and the fields of CORS that its answers carry."""
+        self.place: Place | None = None
+        """Where it led when it was looked up last."""
+
+
+class Place(NamedTuple):
+    """Where a head leads that passes every check there."""
+
+    version: int
+    """Of the routes; with others it has to be looked up again."""
+    route: Route
+    entrance: Entrance
+    profile: str
+    cors: Mapping[str, str]
+    """The header fields of CORS that answers carry."""
 
 
 class Heads:

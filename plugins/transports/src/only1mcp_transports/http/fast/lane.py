@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from only1mcp_sdk import LARGE, Arrival, Budget
 from only1mcp_transports.http.fast.answer import Answer
 from only1mcp_transports.http.fast.connection import Connection
-from only1mcp_transports.http.fast.heads import Head, Heads, passes
+from only1mcp_transports.http.fast.heads import Head, Heads, Place, passes
 from only1mcp_transports.http.fast.response import closing
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class Lane:
         self._pending = pending
         self._buffers = buffers
         self._heads = Heads()
-        self._places: dict[str, tuple[Route, str]] = {}
+        self._version = 0
+        """Of the routes."""
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -68,7 +69,7 @@ class Lane:
 
     def routes_changed(self) -> None:
         """Other owners serve the paths, or none does."""
-        self._places.clear()
+        self._version += 1
         if not self.open:
             self.open = True
             for each in self.connections:
@@ -83,6 +84,11 @@ class Lane:
         for each in list(self.connections):
             if not each.in_general:
                 each.end()
+
+    def answers(self, route: Route) -> list[Answer]:
+        """What is being answered on this route."""
+        found = [each.answer for each in self.connections]
+        return [answer for answer in found if answer is not None and answer.route is route]
 
     # -- for connections
 
@@ -106,39 +112,33 @@ class Lane:
         """It is the client's turn, from now on."""
         connection.since = self._loop.time()
 
-    def place(self, target: str) -> tuple[Route, str] | None:
-        """Who serves plain requests for this target, and the profile it names."""
-        found = self._places.get(target)
+    def plain(self, raw: bytes) -> tuple[Head, int] | None:
+        """The head of a request that passes every check, and the length of its body; None for aiohttp to serve it."""
+        found = self._heads.read(raw)
         if found is None:
-            route, profile = self._find(target)
-            if route is None or "?" in target or "%" in target:
+            return None
+        head, length = found
+        place = head.place
+        if place is None or place.version != self._version:
+            place = head.place = self._place(head)
+            if place is None:
                 return None
-            if len(self._places) < 1000:
-                self._places[target] = route, profile
-            found = route, profile
+        gate = place.entrance.gate
+        if place.route.draining or length > gate.message_limit or not gate.has_profile(place.profile):
+            return None
         return found
 
-    def plain(self, head: bytes) -> tuple[Head, int] | None:
-        """The head of a request that passes every check, and the length of its body; None for aiohttp to serve it."""
-        found = self._heads.read(head)
-        if found is None:
+    def _place(self, head: Head) -> Place | None:
+        """Where a request leads, if it is one that leads somewhere and passes every check."""
+        if "?" in head.target or "%" in head.target:
             return None
-        place = self.place(found[0].target)
-        if place is None:
+        route, profile = self._find(head.target)
+        if route is None or route.plain is None:
             return None
-        route, profile = place
-        entrance = route.plain
-        if entrance is None or route.draining or not entrance.gate.has_profile(profile):
+        cors = passes(head, route.plain.rules)
+        if cors is None:
             return None
-        if found[1] > entrance.gate.message_limit:
-            return None
-        accepted = found[0].accepted
-        if accepted is None or accepted[0] is not entrance:
-            cors = passes(found[0], entrance.rules)
-            if cors is None:
-                return None
-            found[0].accepted = entrance, cors
-        return found
+        return Place(self._version, route, route.plain, profile, cors)
 
     def take(self, count: int) -> bool:
         """Whether a body of that many bytes may be collected; `give` it back afterwards."""
@@ -150,23 +150,23 @@ class Lane:
 
     def serve(self, connection: Connection, head: Head, peer: str, body: bytes) -> None:
         """Bring a request to the gate."""
-        place = self.place(head.target)
-        entrance = place[0].plain if place is not None else None
-        if place is None or entrance is None or place[0].draining:
+        place = head.place
+        if place is not None and place.version != self._version:
+            place = self._place(head)
+        if place is None or place.route.draining:
             connection.write(closing(503, "Service Unavailable: the gateway is stopping"))
             connection.end()
             return
-        route, profile = place
         self.served += 1
-        cors = head.accepted[1] if head.accepted is not None else {}
-        answer = connection.answer = Answer(connection, route, cors)
-        arrival = Arrival("http", profile, head.headers, peer)
+        route, entrance = place.route, place.entrance
+        post = head.method == "POST"
+        answer = connection.answer = Answer(connection, route, place.cors, post)
+        arrival = Arrival("http", place.profile, head.headers, peer)
         try:
-            if head.method == "POST":
+            if post:
                 route.begin(answer)
                 answer.posting = entrance.gate.post(arrival, body, answer)
             else:
-                route.answers.add(answer)
                 answer.posting = entrance.gate.stream(arrival, answer)
                 answer.open_stream()
         except Exception:
