@@ -32,7 +32,7 @@ def spliced(body: bytes, cuts: list[int], id: int = 7) -> bytes | None:
     edge = max(0, len(held) - HELD)
     points = sorted({min(cut, edge) for cut in cuts} | {0, edge})
     for start, end in itertools.pairwise(points):
-        splice.advance(held[start:end])
+        splice.advance(held[start : end + 7], end - start)
         result += held[start:end]
     last = held[edge:]
     return result + last[: splice.finish(last)]

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from only1mcp_kernel.wire.envelope import MAX_DEPTH
 
 HELD = 1024
@@ -19,6 +21,8 @@ _TAIL = re.compile(rb"((?:\s*,\s*" + _MEMBER + rb")*)\s*\}\s*")
 _PAIR = re.compile(rb'"(jsonrpc|id)"\s*:\s*("2\.0"|[0-9]+)')
 _OPEN = ord("[")
 _QUOTE = ord('"')
+_BACKSLASH = ord("\\")
+_skip = msgspec.json.Decoder(msgspec.Raw).decode
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -49,10 +53,12 @@ class Splice:
         self._head = found[1]
         return found.end()
 
-    def advance(self, piece: bytes) -> None:
-        """This much belongs to the result, and it goes on. Raises `Malformed` where it does not."""
-        piece = self._without_escapes(piece)
-        position, end = 0, len(piece)
+    def advance(self, piece: bytes, end: int) -> None:
+        """The piece up to `end` belongs to the result, and that goes on. Raises `Malformed` where it does not."""
+        if self._in_string and piece.find(b"\\", 0, end) >= 0 and self._all_string(piece, end):
+            return
+        piece = self._without_escapes(piece if end == len(piece) else piece[:end])
+        position = 0
         while position < end:
             quote = piece.find(b'"', position)
             stop = end if quote < 0 else quote
@@ -61,6 +67,20 @@ class Splice:
             if quote >= 0:
                 self._in_string = not self._in_string
             position = stop + 1
+
+    def _all_string(self, piece: bytes, end: int) -> bool:
+        """Whether a string goes on from the beginning of the piece to its end: a decoder finds that out sooner than
+        anything else, if it does. False too where it can't tell."""
+        begin = 1 if self._escaped else 0
+        stop = end
+        while stop > begin and piece[stop - 1] == _BACKSLASH:
+            stop -= 1
+        try:
+            _skip(b"".join((b'"', memoryview(piece)[begin:stop], b'"')))
+        except msgspec.DecodeError:
+            return False
+        self._escaped = (end - stop) % 2 == 1
+        return True
 
     def finish(self, last: bytes) -> int:
         """Where the result ends in the last bytes of the response. Raises `Malformed`."""

@@ -31,12 +31,12 @@ class Pouring:
         if len(piece) < HELD:
             piece = self._held + bytes(piece)
         else:
-            piece = bytes(piece)
-            self._give(self._held)
+            self._give(self._held, len(self._held))
+        piece = bytes(piece)
         cut = max(0, len(piece) - HELD)
         if not self._over:
             self._held = piece[cut:]
-            self._give(piece[:cut])
+            self._give(piece, cut)
 
     def end(self) -> None:
         if self._over:
@@ -64,16 +64,17 @@ class Pouring:
             self._pipe.fail("cancelled")
             self._source.abort()
 
-    def _give(self, piece: bytes) -> None:
-        if not piece:
+    def _give(self, piece: bytes, end: int) -> None:
+        """The piece up to there."""
+        if not end:
             return
         try:
-            self._splice.advance(piece)
+            self._splice.advance(piece, end)
         except Malformed as error:
             self._break(str(error))
             return
-        self._size += len(piece)
-        self._pipe.write(piece)
+        self._size += end
+        self._pipe.write(memoryview(piece)[:end])
 
     def _break(self, problem: str) -> None:
         self._source.abort()
