@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from only1mcp_kernel.gateway.clients.events import EventStream
 from only1mcp_kernel.gateway.clients.load import Load
@@ -295,11 +296,21 @@ def subject(method: str, params: Members) -> str:
     return text(named) or "" if named is not None else ""
 
 
+def read_meta(raw: Json) -> Members:
+    """The members of a `_meta`. Raises `ValueError`."""
+    return _known_meta(raw).copy() if len(raw) < _REMEMBERED_BYTES else split(raw)
+
+
+_REMEMBERED_BYTES = 2048
+_known_meta = lru_cache(1024)(split)
+"""A client of the modern era says the same of itself with each request."""
+
+
 def open_params(message: Envelope) -> tuple[Members, Members]:
     """The members of a message's params and of their `_meta`. Raises `BadMessage`."""
     try:
         params = split(message.params) if message.params else {}
-        meta = split(params["_meta"]) if "_meta" in params else {}
+        meta = read_meta(params["_meta"]) if "_meta" in params else {}
     except ValueError as error:
         raise BadMessage(INVALID_PARAMS, f"Invalid params: {error}", message.id or wire.NO_ID) from None
     return params, meta
