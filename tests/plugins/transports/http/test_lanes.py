@@ -11,9 +11,11 @@ import pytest
 import uvloop
 
 from only1mcp_sdk import Listener
+from only1mcp_sdk.testing import Harness
 from only1mcp_transports.http.fast.lane import Lane
 from tests.plugins.transports.http.listening import (
     GET,
+    HTTP,
     POST,
     Client,
     ScriptedGate,
@@ -226,3 +228,19 @@ async def test_bodies_share_one_budget() -> None:
             assert lane._buffers.held == 100_000
         await asyncio.sleep(0.05)
         assert lane._buffers.held == 0
+
+
+async def test_clients_that_come_too_early_wait() -> None:
+    with Harness() as harness:
+        async with (
+            harness.open(HTTP, {"port": 0}) as listener,
+            client(listener) as one,
+            client(listener) as two,
+        ):
+            one.send(post())
+            two.send(post()[:20])
+            await asyncio.sleep(0.05)
+            listener.attach(ScriptedGate())
+            assert (await one.reply()).status == 200
+            two.send(post()[20:])
+            assert (await two.reply()).status == 200

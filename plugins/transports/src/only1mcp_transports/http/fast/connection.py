@@ -103,7 +103,7 @@ class Connection(asyncio.Protocol):
                 self._to_general(data)
                 return
             self._dismiss()
-        if self._busy:
+        if self._busy or not self._lane.open:
             self._wait_with(data)
         elif self._head is not None:
             self._more_of_body(data)
@@ -150,7 +150,7 @@ class Connection(asyncio.Protocol):
         self._rest = b""
         while data:
             end = data.find(END)
-            if end < 0 and may_be_plain(data) and self._lane.open:
+            if end < 0 and may_be_plain(data):
                 self._rest = data
                 self._lane.waits(self)
                 return
@@ -212,7 +212,7 @@ class Connection(asyncio.Protocol):
             self.transport.pause_reading()
 
     def answered(self) -> None:
-        """The answer has been written."""
+        """The answer has been written: go on with what has come meanwhile."""
         if self._serving:
             return  # `_serve` goes on
         self.answer = self._chunks = self._source = None

@@ -72,9 +72,8 @@ class Lane:
         self._version += 1
         if not self.open:
             self.open = True
-            for each in self.connections:
-                if each.transport is not None:
-                    each.transport.resume_reading()
+            for each in list(self.connections):
+                each.answered()  # it has waited for that
 
     def close(self) -> None:
         """Take no more requests, and close what is idle. What is being written goes out."""
@@ -100,8 +99,6 @@ class Lane:
             return
         self.connections.add(connection)
         self.waits(connection)
-        if not self.open:
-            transport.pause_reading()
         if self._timer is None:
             self._timer = self._loop.call_later(self.patience.interval, self._look)
 
