@@ -47,7 +47,7 @@ conformance: $(READY) ## the official suite, directly and through the gateway; w
 	$(BIN)/python -m tests.conformance $(LEGS:%=--leg %) $(if $(SCENARIO),--scenario $(SCENARIO))
 
 bench: $(READY) ## what the gateway adds to a call, in microseconds
-	@tests/scenarios/setup.sh $(BIN) wrk
+	@tests/scenarios/setup.sh $(BIN) wrk nginx
 	$(BIN)/python -m tests.bench
 
 soak: $(READY) ## traffic for SECONDS seconds, OPERATIONS of two clients at once; looks for what grows or leaks

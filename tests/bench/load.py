@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,9 +13,10 @@ from urllib.parse import urlsplit
 
 from tests.bench.client import Client, headers_of, modern_meta
 from tests.bench.targets import LOAD_CPU, Target
-from tests.bench.upstream import TEXT
+from tests.bench.upstream import TEXT, TOOLS
 from tests.scenarios.processes import cpu_seconds, resident_kib
 
+VARIANTS = 16
 LUA = Path(__file__).parent / "load.lua"
 
 
@@ -63,7 +65,13 @@ def burst(target: Target, operation: Operation, concurrency: int, folder: Path, 
     """Raises `RuntimeError` when the target's answers are not what was asked for."""
     sessions, size = opened(target, operation, concurrency)
     prepared = folder / "requests"
-    prepared.write_bytes(b"\0".join(request(target, operation, session) for session in sessions))
+    prepared.write_bytes(
+        b"\0".join(
+            request(target, operation, session, variant)
+            for variant in range(VARIANTS)
+            for session in sessions
+        )
+    )
     parts = urlsplit(target.url)
     command = ["wrk", "-t1", f"-c{concurrency}", f"-d{seconds}s", "--timeout", "10s", "-s", str(LUA)]
     before = cpu_seconds(target.pid) if target.pid else 0.0
@@ -122,20 +130,23 @@ def checked(target: Target, operation: Operation, session: str) -> int:
     client.close()
     if operation.method == "tools/call" and result["content"][0]["text"] != TEXT:
         raise RuntimeError(f"{target.name} changed the answer")
-    if operation.method == "tools/list" and len(result["tools"]) < 100:
+    if operation.method == "tools/list" and len(result["tools"]) < TOOLS:
         raise RuntimeError(f"{target.name} lists {len(result['tools'])} tools")
     return client.size
 
 
-def request(target: Target, operation: Operation, session: str) -> bytes:
-    """A whole HTTP request, a byte 1 in place of the nine digits of its id."""
+def request(target: Target, operation: Operation, session: str, variant: int) -> bytes:
+    """A whole HTTP request, a byte 1 in place of the nine digits of its id. Variants differ in length, and in the trace
+    they belong to, so that no two requests in a row look alike."""
     parts = urlsplit(target.url)
     body = json.dumps(
-        {"jsonrpc": "2.0", "id": "@", "method": operation.method, "params": operation.params(target.tool)}
-    ).replace('"@"', "\1", 1)
+        {"jsonrpc": "2.0", "id": "@", "method": operation.method, "params": operation.params(target.tool)},
+        separators=(",", ":"),
+    ).replace('"@"', " " * variant + "\1", 1)
     name = target.tool if operation.method == "tools/call" else ""
     fields = {
         "Host": parts.netloc,
+        "traceparent": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01",
         **headers_of(operation.era, session, operation.method, name),
         "Content-Length": str(len(body) - 1 + 9),
     }

@@ -1,10 +1,11 @@
-"""What is measured: the upstream itself, a bare pass-through, and the gateway, each a process of its own."""
+"""What is measured, each a process of its own: the gateway, its floor, and what else stands in front of servers."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,8 +13,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests.bench.client import Client
+from tests.bench.upstream import TOOLS
 
 ROOT = Path(__file__).parents[2]
 ONLY1MCP = Path(sys.executable).parent / "only1mcp"
@@ -98,26 +101,54 @@ def gateway_environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "ONLY1MCP_STATE_DIR": str(folder / "state")}
 
 
+def nginx_file(folder: Path, port: int, upstream: str) -> Path:
+    """A plain reverse proxy."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "nginx.conf"
+    file.write_text((Path(__file__).parent / "nginx.conf").read_text() % (urlsplit(upstream).netloc, port))
+    return file
+
+
 @contextlib.contextmanager
-def all_targets(folder: Path, tools: int) -> Iterator[list[Target]]:
-    """The three, up and checked, in the order in which they are reported."""
+def all_targets(folder: Path) -> Iterator[list[Target]]:
+    """All of them, up and checked, in the order in which they are reported. The first of the servers alone, and a
+    proxy before it; the floor and the gateway before both, the gateway with two replicas of each."""
     python = [sys.executable, "-m"]
     with contextlib.ExitStack() as stack:
 
         def start(
-            name: str, command: Sequence[str], url: str, cpu: int, env: Mapping[str, str] | None = None
+            name: str, command: Sequence[str], port: int, cpu: int, env: Mapping[str, str] | None = None
         ) -> Target:
-            log = folder / f"{name}.log"
+            log, url = folder / f"{name}.log", f"http://127.0.0.1:{port}/mcp"
             process = stack.enter_context(running(command, cpu, log, env))
+            tools = 2 * TOOLS if name in ("floor", "only1mcp") else TOOLS
             return Target(name, url, process.pid, awaited(url, process, log, tools))
 
-        ports = [free_port() for _ in range(3)]
-        urls = [f"http://127.0.0.1:{port}/mcp" for port in ports]
-        direct = start("direct", [*python, "tests.bench.upstream", str(ports[0])], urls[0], LOAD_CPU)
-        command = [*python, "tests.bench.passthrough", str(ports[1]), urls[0]]
-        passthrough = start("aiohttp", command, urls[1], MEASURED_CPU)
-        file = gateway_file(folder / "gateway", ports[2], {"up": {"url": urls[0]}})
+        def server(name: str) -> Target:
+            port = free_port()
+            target = start(name, [*python, "tests.bench.upstream", str(port)], port, LOAD_CPU)
+            target.pid = 0
+            return target
+
+        direct, other = server("direct"), server("other")
+        targets = [direct]
+        if shutil.which("nginx") is not None:
+            port = free_port()
+            file = nginx_file(folder / "nginx", port, direct.url)
+            command = ["nginx", "-p", str(file.parent), "-c", str(file), "-e", str(file.parent / "errors")]
+            targets.append(start("nginx", command, port, MEASURED_CPU))
+        port = free_port()
+        command = [*python, "tests.bench.floor", str(port), direct.url, other.url]
+        targets.append(start("floor", command, port, MEASURED_CPU))
+        port = free_port()
+        command = [*python, "tests.bench.passthrough", str(port), direct.url]
+        targets.append(start("aiohttp", command, port, MEASURED_CPU))
+        port = free_port()
+        servers = {
+            name: {"replicas": [{"url": each.url}] * 2, "balance": {"use": "round_robin"}}
+            for name, each in (("one", direct), ("two", other))
+        }
+        file = gateway_file(folder / "gateway", port, servers)
         command = [str(ONLY1MCP), "start", "-c", str(file)]
-        gateway = start("only1mcp", command, urls[2], MEASURED_CPU, gateway_environment(folder))
-        direct.pid = 0
-        yield [direct, passthrough, gateway]
+        targets.append(start("only1mcp", command, port, MEASURED_CPU, gateway_environment(folder)))
+        yield targets

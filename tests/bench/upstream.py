@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any
+from typing import Any, cast
 
 import msgspec
+import uvloop
 from msgspec import Raw, Struct
 
 TEXT = "The quick brown fox jumps over the lazy dog. " * 21  # with its envelope about 1 KiB
-TOOLS = 100
+TOOLS = 50
 META = "io.modelcontextprotocol/"
 
 
@@ -76,8 +77,7 @@ class Connection(asyncio.Protocol):
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self.buffer = buffer = self.buffer + data if self.buffer else data
@@ -122,4 +122,4 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    uvloop.run(main(int(sys.argv[1])))

@@ -59,12 +59,12 @@ python_servers() {
     done
 }
 
-load_generator() {
-    reason="wrk is not installed (Debian: apt-get install wrk)"
-    command -v wrk >/dev/null && return 0
+debian() { # debian PROGRAM PACKAGE
+    reason="$1 is not installed (Debian: apt-get install $2)"
+    command -v "$1" >/dev/null && return 0
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
-    reason="apt-get could not install wrk"
-    { apt-get install -y -q wrk || { apt-get update -q && apt-get install -y -q wrk; }; } >"$made/apt.log" 2>&1
+    reason="apt-get could not install $2"
+    { apt-get install -y -q "$2" || { apt-get update -q && apt-get install -y -q "$2"; }; } >"$made/apt.log" 2>&1
 }
 
 part node "$(cksum <"$root/tests/tools/package-lock.json")" node_programs
@@ -73,5 +73,8 @@ part mcp2 "mcp==2.3.0" sdk mcp2 "mcp==2.3.0"
 servers="mcp-server-time==2026.10.19 mcp-server-git==2026.10.19 mcp-server-fetch==2026.10.24"
 # shellcheck disable=SC2086 # a list of words
 part servers "$servers" python_servers $servers
-command -v wrk >/dev/null || rm -f "$made/wrk.made"
-part wrk wrk load_generator
+for program in wrk nginx; do
+    command -v "$program" >/dev/null || rm -f "$made/$program.made"
+done
+part wrk wrk debian wrk wrk
+part nginx nginx debian nginx nginx-light
