@@ -48,7 +48,8 @@ class Connection(Protocol):
 
     def send(self, message: bytes, headers: Mapping[str, str], stream: int) -> None:
         """Send one message. `headers` are the HTTP fields the protocol asks for; a transport without header
-        fields ignores them. `stream` is a number the caller chose, unique on this connection.
+        fields ignores them; a mapping that was given once is never changed. `stream` is a number the caller chose,
+        unique on this connection.
 
         Never blocks. Failures are reported by `Inbox.ended` or `Inbox.closed`, later, never from within the call.
         """

@@ -19,6 +19,7 @@ from only1mcp_kernel.gateway.routing.translation import translated
 from only1mcp_kernel.gateway.routing.views import Views
 from only1mcp_kernel.gateway.servers.call import CANCELLED
 from only1mcp_kernel.gateway.servers.catalogue import BY_METHOD, declared
+from only1mcp_kernel.gateway.servers.endpoint import ERAS
 from only1mcp_kernel.gateway.servers.request import ServerError
 from only1mcp_kernel.gateway.servers.server import Server
 from only1mcp_kernel.gateway.tasks.ids import TaskIds
@@ -32,7 +33,7 @@ from only1mcp_kernel.protocol.revisions import (
     exists,
 )
 from only1mcp_kernel.tasks import Tasks
-from only1mcp_sdk import Done, EntryKind, Exchange, Failure, Handler, Json, Only1McpError, Result
+from only1mcp_sdk import Done, EntryKind, Era, Exchange, Failure, Handler, Json, Only1McpError, Result
 from only1mcp_sdk.members import join, quoted, split, text
 
 _OWNED: Mapping[str, tuple[EntryKind, str]] = {
@@ -71,7 +72,7 @@ class Router:
         self._tasks = tasks
         self._set_level = set_level
         self._began = asyncio.get_running_loop().time()
-        self._local: dict[str, Handler] = {
+        local: dict[str, Handler] = {
             "ping": self._ping,
             "server/discover": self._discover,
             "logging/setLevel": self._level,
@@ -82,13 +83,13 @@ class Router:
             **dict.fromkeys(_OWNED, self._owned),
             **TaskRouting(servers, task_ids, self._forward, tasks).handlers,
         }
+        self._local: dict[Era, dict[str, Handler]] = {
+            era: {method: handler for method, handler in local.items() if exists(method, era)} for era in ERAS
+        }
 
     def route(self, exchange: Exchange, done: Done) -> None:
         """The terminal of the profile's pipeline."""
-        if not exists(exchange.method, exchange.caller.era):
-            done(_no_method(exchange.method))
-            return
-        self._local.get(exchange.method, self._other)(exchange, done)
+        self._local[exchange.caller.era].get(exchange.method, self._other)(exchange, done)
 
     # -- answered here
 
@@ -258,7 +259,11 @@ class Router:
         task.add_done_callback(lambda ended: done(CANCELLED) if ended.cancelled() else None)
 
     def _other(self, exchange: Exchange, done: Done) -> None:
-        """A method MCP does not define, or one only servers know: it goes where that is certain."""
+        """A method MCP does not define, or one only servers know: it goes where that is certain. One of the other era
+        goes nowhere."""
+        if not exists(exchange.method, exchange.caller.era):
+            done(_no_method(exchange.method))
+            return
         lead = self._leads.undefined(exchange.method, exchange.params or {}, exchange.caller.era)
         if lead is not None:
             server, params = lead
