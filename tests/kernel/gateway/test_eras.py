@@ -256,3 +256,23 @@ async def test_a_url_that_is_asked_for_has_an_id_in_the_legacy_era_alone(tmp_pat
         await client.initialize()
         answer = client.legacy("tools/call", {"name": "echo"})
         assert (await answer.until_sent("elicitation/create"))["params"] == visit
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "status"),
+    [({"requiredCapabilities": {"sampling": {}}}, -32021, 400), ({"a": 1}, -32603, 200), (None, -32603, 200)],
+)
+async def test_a_capability_that_a_legacy_server_misses_is_named(
+    tmp_path: Path, data: Json | None, code: int, status: int
+) -> None:
+    server = FakeServer("legacy", tools=[ECHO])
+
+    def fail(connection: FakeConnection, params: Json) -> Json:
+        raise RpcError(-32021, "no", data)
+
+    server.methods["tools/call"] = fail
+    async with world(tmp_path, one=server) as it:
+        await it.gateway.settled(2)
+        answer = it.http().modern("tools/call", {"name": "echo"})
+        error = (await answer.done())["error"]
+        assert (error["code"], error.get("data"), answer.status) == (code, data, status)

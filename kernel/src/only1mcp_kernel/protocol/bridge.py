@@ -19,7 +19,7 @@ from only1mcp_sdk import Caller, Era, Failure, InputRequired, Json, Members, Que
 from only1mcp_sdk.members import encode, items, join, quoted, split, text
 
 _OF_THE_MODERN_ERA = range(-32099, -32019)
-"""Codes that are that specification's to define: from a server of the other era they mean something else."""
+"""Codes that are that specification's to define: a server of the other era means something else with them."""
 
 
 def failure(outcome: Failure, method: str, era: Era, caller: Caller) -> Failure | InputRequired:
@@ -35,7 +35,7 @@ def failure(outcome: Failure, method: str, era: Era, caller: Caller) -> Failure 
         return InputRequired(questions)
     if era == "legacy" and method != "resources/read" and outcome.code == -32002:  # nor this one
         return _with_code(outcome, INVALID_PARAMS)
-    if era == "legacy" and outcome.code in _OF_THE_MODERN_ERA:
+    if era == "legacy" and outcome.code in _OF_THE_MODERN_ERA and not _names_missing(outcome):
         return _with_code(outcome, INTERNAL_ERROR)
     if method == "resources/read" and outcome.code in (-32002, INVALID_PARAMS):
         wanted = REVISIONS[caller.revision].not_found
@@ -119,10 +119,19 @@ def _describes_object(schema: Json) -> bool:
 
 
 def _names_uri(outcome: Failure) -> bool:
+    return "uri" in _data(outcome)
+
+
+def _names_missing(outcome: Failure) -> bool:
+    """A server of two eras says this one alike in both, and in full: the client learns what to declare."""
+    return outcome.code == MISSING_CAPABILITY and "requiredCapabilities" in _data(outcome)
+
+
+def _data(outcome: Failure) -> Members:
     try:
-        return "uri" in split(split(outcome.raw).get("data", b""))
+        return split(split(outcome.raw).get("data", b""))
     except ValueError:
-        return False  # no data, or none that is an object
+        return {}  # no data, or none that is an object
 
 
 def _with_code(outcome: Failure, code: int) -> Failure:
