@@ -26,7 +26,7 @@ Members: TypeAlias = dict[str, Json]
 """A JSON object, split into its members, in their order."""
 
 
-class Principal(Struct, frozen=True):
+class Principal(Struct, frozen=True, cache_hash=True):
     """Who is calling. `id` is unique over all authenticators and is what everything is bound to."""
 
     id: str
@@ -49,7 +49,7 @@ class Arrival(Struct, frozen=True):
     """The peer is the very process that started this gateway: nobody asks it for credentials."""
 
 
-class Capabilities(Struct, frozen=True):
+class Capabilities(Struct, frozen=True, cache_hash=True):
     """What a client declared it can do for servers."""
 
     raw: Json = b"{}"
@@ -62,7 +62,7 @@ class Capabilities(Struct, frozen=True):
     """A stable name for clients that declared exactly this; `bare` for those that declared nothing."""
 
 
-class Caller(Struct, frozen=True):
+class Caller(Struct, frozen=True, cache_hash=True):
     """Who sent a request and what they can take."""
 
     principal: Principal

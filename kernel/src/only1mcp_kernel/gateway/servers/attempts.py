@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from only1mcp_kernel.gateway.servers.call import CANCELLED, Call
-from only1mcp_kernel.gateway.servers.deadlines import Deadlines
 from only1mcp_kernel.gateway.servers.endpoint import Endpoint
 from only1mcp_kernel.gateway.servers.link import Link
 from only1mcp_kernel.gateway.servers.loglevels import LogLevels
@@ -35,6 +34,11 @@ if TYPE_CHECKING:
     from only1mcp_kernel.gateway.servers.server import Server
 
 
+LOOKS = 8
+"""How often calls are looked at within the time they have."""
+LONGEST_LOOK = 0.5
+
+
 class Attempts:
     """Those of one server."""
 
@@ -54,8 +58,11 @@ class Attempts:
         self._pins = pins
         self._levels = levels
         self._tasks = tasks
-        self._deadlines = Deadlines(call_timeout) if call_timeout else None
-        self._now = asyncio.get_running_loop().time
+        self._timeout = call_timeout
+        self._loop = asyncio.get_running_loop()
+        self.now = self._loop.time
+        self._timer: asyncio.TimerHandle | None = None
+        """Looks for calls that take too long; a timer for each would nearly always be armed for nothing."""
 
     def serve_with(self, attempt: Handler) -> Handler:
         """The handler of logical calls: it rejoins the call a retry comes back to, else picks an endpoint and has
@@ -153,16 +160,39 @@ class Attempts:
                 return
             mirror = Mirror(server.listings, exchange.target, exchange.param_headers)
         endpoint.figures.in_flight += 1
-        link.used = self._now()
+        now = link.used = self.now()
         if not caller.session:
             link.users.add(caller.principal.id)
         elif caller.session not in link.members:
             server.join(link, caller)
-        deadlines = self._deadlines
-        if exchange.method == "tasks/result" and deadlines is not None:  # which waits until the task is done
-            deadlines = Deadlines(max(deadlines.seconds, server.tasks.seconds_left(exchange)))
+        timeout = self._timeout
+        if timeout:
+            if exchange.method == "tasks/result":  # which waits until the task is done
+                timeout = max(timeout, server.tasks.seconds_left(exchange))
+            if self._timer is None:
+                self._timer = self._loop.call_later(self._interval, self._look)
         reread = server.tasks.reader(endpoint, link, exchange)
-        Call(self, endpoint, exchange, link, self._parking, deadlines, reread, mirror).start(done)
+        Call(self, endpoint, exchange, link, self._parking, timeout, reread, mirror).start(done, now)
+
+    @property
+    def _interval(self) -> float:
+        return min(self._timeout / LOOKS, LONGEST_LOOK)
+
+    def _look(self) -> None:
+        """End the calls that take too long."""
+        self._timer = None
+        now = self.now()
+        calls = [call for link in self._server.links for call in calls_in_flight(link)]
+        if calls:
+            self._timer = self._loop.call_later(self._interval, self._look)
+        for call in calls:
+            if call.expires <= now:
+                call.expired()
+
+    def close(self) -> None:
+        """There are no calls any more."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     # -- from calls
 

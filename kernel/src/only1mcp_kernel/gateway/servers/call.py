@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
 
-from only1mcp_kernel.gateway.servers.deadlines import Deadlines
 from only1mcp_kernel.gateway.servers.link import Link
 from only1mcp_kernel.gateway.servers.mirroring import Mirror
 from only1mcp_kernel.gateway.servers.parking import Parking
@@ -51,6 +49,7 @@ if TYPE_CHECKING:
     from only1mcp_kernel.gateway.servers.endpoint import Endpoint
 
 CANCELLED = Failure.of(-32603, "Request cancelled")
+NEVER = float("inf")
 
 GATHER_SECONDS = 0.02
 """How long a server has for asking several things at once, where the client learns of them together."""
@@ -89,7 +88,6 @@ class Call:
         "_answered",
         "_asked_at",
         "_attempts",
-        "_deadlines",
         "_done",
         "_mirror",
         "_parking",
@@ -97,8 +95,10 @@ class Call:
         "_questions",
         "_reread",
         "_shown",
+        "_timeout",
         "endpoint",
         "exchange",
+        "expires",
         "id",
         "link",
         "seconds",
@@ -111,20 +111,23 @@ class Call:
         exchange: Exchange,
         link: Link,
         parking: Parking,
-        deadlines: Deadlines | None,
+        timeout: float,
         reread: Reread | None = None,
         mirror: Mirror | None = None,
     ) -> None:
+        """`timeout` in seconds; 0 for none."""
         self.endpoint = endpoint
         self.exchange = exchange
         self.link = link
-        self.id = link.next_id()
+        self.id = 0
         """What the server knows it by, and the token of its progress."""
         self.seconds = 0.0
         """How long the server has worked, without the time spent waiting for the client."""
+        self.expires = NEVER
+        """When it has taken too long, on the event loop's clock."""
         self._attempts = attempts
         self._parking = parking
-        self._deadlines = deadlines
+        self._timeout = timeout
         self._reread = reread
         self._mirror = mirror
         self._done: Done | None = None
@@ -135,9 +138,9 @@ class Call:
         self._pouring: Pouring | None = None
         self._asked_at = 0.0
 
-    def start(self, done: Done) -> None:
-        """Send it."""
-        self._begin(self.exchange, done)
+    def start(self, done: Done, now: float) -> None:
+        """Send it. `now` is the time on the event loop's clock."""
+        self._begin(self.exchange, done, now)
         refused = None if self.link.era == self.exchange.caller.era else self._bad_retry()
         if refused is None:
             self._send()
@@ -156,6 +159,7 @@ class Call:
 
     def _send(self) -> None:
         exchange, link = self.exchange, self.link
+        self.id = id = next(link.ids)
         method, caller, meta = exchange.method, exchange.caller, exchange.meta
         params = exchange.params.copy() if exchange.params else {}
         if exchange.target != exchange.name and method in NAME_PARAM:
@@ -169,19 +173,16 @@ class Call:
                 params.pop("inputResponses", None)
                 params.pop("requestState", None)
         if exchange.progress_token is not None:
-            meta = {**meta, "progressToken": b"%d" % self.id}
-        message, headers = link.dialect.request(
-            self.id, method, params, meta, capabilities, exchange.log_level
-        )
+            meta = {**meta, "progressToken": b"%d" % id}
+        message, headers = link.dialect.request(id, method, params, meta, capabilities, exchange.log_level)
         if self._mirror is not None:
             fields = self._mirror.fields(params.get("arguments"))
             if fields:
                 headers = {**headers, **fields}
-        link.send(self.id, message, headers, self)
+        link.send(id, message, headers, self)
 
     def _send_again(self) -> None:
         if self._done is not None:  # else it was given up meanwhile
-            self.id = self.link.next_id()
             self._send()
 
     @property
@@ -192,7 +193,7 @@ class Call:
     def resume(self, exchange: Exchange, done: Done) -> None:
         """A retry brings the client's answers. What it leaves unanswered is asked again; what nobody asked is
         ignored."""
-        self._begin(exchange, done)
+        self._begin(exchange, done, asyncio.get_running_loop().time())
         for key, answer in (exchange.answers or {}).items():
             if key in self._questions:
                 id, _ = self._questions.pop(key)
@@ -206,20 +207,18 @@ class Call:
         elif self._questions:
             self._park()
 
-    def _begin(self, exchange: Exchange, done: Done) -> None:
+    def _begin(self, exchange: Exchange, done: Done, now: float) -> None:
         self.exchange = exchange
         self._done = done
         exchange.on_cancel = self.cancel
-        now = self._asked_at = time.monotonic()
-        if self._deadlines is not None:
-            exchange.deadline = now + self._deadlines.seconds
-            self._deadlines.add(self)
+        self._asked_at = now
+        if self._timeout:
+            self.expires = exchange.deadline = now + self._timeout
 
     def prolong(self) -> None:
         """The client works for the server meanwhile, and not on a question of this call: the time begins anew."""
-        if self._done is not None and self._deadlines is not None:
-            self.exchange.deadline = time.monotonic() + self._deadlines.seconds
-            self._deadlines.add(self)
+        if self._done is not None and self._timeout:
+            self.expires = self.exchange.deadline = asyncio.get_running_loop().time() + self._timeout
 
     # -- from the link
 
@@ -371,8 +370,7 @@ class Call:
     def expired(self) -> None:
         """It took too long."""
         self.link.cancel(self.id, "timed out", self.principal)
-        seconds = self._deadlines.seconds if self._deadlines is not None else 0
-        self._end(self._failure(f"did not answer within {seconds:g} s"))
+        self._end(self._failure(f"did not answer within {self._timeout:g} s"))
 
     def _park(self) -> None:
         if self._done is None or not self._questions:
@@ -397,9 +395,9 @@ class Call:
         )
 
     def _pause(self) -> None:
-        self.seconds += time.monotonic() - self._asked_at
-        if self._deadlines is not None:
-            self._deadlines.discard(self)
+        """The server does not work on it, or no more."""
+        self.seconds += self._attempts.now() - self._asked_at
+        self.expires = NEVER
 
     def _end(self, outcome: Outcome) -> None:
         if self._done is None:
@@ -416,7 +414,8 @@ class Call:
         self.exchange.on_cancel = None  # nothing is left to be told, and nothing has to be collected
         if self._pouring is not None:
             self._pouring.stop()
-        self._let_questions_go()
+        if self._questions:
+            self._let_questions_go()
         if self._answered is None:
             self._answered = outcome
             self._attempts.ended(self, outcome)

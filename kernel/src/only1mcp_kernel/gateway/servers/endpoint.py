@@ -52,6 +52,7 @@ ROOTS_SECONDS = 2.0
 """How long a call that opens a link waits for a server to ask for roots and to be given them."""
 ROOTS_SETTLE_SECONDS = 0.1
 """The protocol has no way for a server to say that it has taken them in."""
+MAX_FOUND = 4096
 MAX_LINKS = 256
 """Links per endpoint. More callers than that who cannot share are refused."""
 
@@ -100,6 +101,8 @@ class Endpoint:
         self._owner = owner
         self._log = log
         self._links: dict[LinkKey, list[Link]] = {}
+        self._found: dict[Caller, Link] = {}
+        """The links that callers use, until something about links changes."""
         self._opening: dict[Slot, asyncio.Task[Link | None]] = {}
         self._begun = 0
         """How many links are just being opened."""
@@ -134,6 +137,7 @@ class Endpoint:
             self._log.warning("%s; next attempt in %.1f s", problem, backoff)
             self.up, self.problem = False, problem
             self.speaks.clear()  # what comes back may be another version of it
+            self._found.clear()
             self._owner.endpoint_down(self, problem)
             self.tried.set()
             await asyncio.sleep(backoff * random.uniform(0.8, 1.2))
@@ -158,6 +162,7 @@ class Endpoint:
     async def _drop_all(self) -> None:
         links = self.links
         self._links.clear()  # first: links opened meanwhile stay
+        self._found.clear()
         for link in links:
             await link.close()
 
@@ -165,11 +170,17 @@ class Endpoint:
 
     def ready(self, caller: Caller) -> Link | None:
         """The open link this caller uses, if there is one."""
+        link = self._found.get(caller)
+        if link is not None and link.alive:
+            return link
         era = self.era_for(caller)
         if era is None:
             return None
         for link in self._links.get(link_key(self._terms, era, caller), ()):
             if link.alive and (link.owner is None or link.owner == owner_name(caller)):
+                if len(self._found) == MAX_FOUND:
+                    self._found.clear()
+                self._found[caller] = link
                 return link
         return None
 
@@ -244,6 +255,7 @@ class Endpoint:
             if era is None or self._terms.era is not None:
                 raise ConnectFailed(str(error)) from None
             self.speaks[era] = False
+            self._found.clear()
             if not any(self.speaks.get(one, True) for one in ERAS):
                 self.speaks.clear()
                 raise ConnectFailed(f"the server speaks no revision known here: {error}") from None
@@ -259,6 +271,7 @@ class Endpoint:
             await link.close()
             raise
         self.speaks[link.era] = True
+        self._found.clear()
         if era is None and link.era == "legacy":
             self.speaks["modern"] = False
         link.used = asyncio.get_running_loop().time()
@@ -287,12 +300,16 @@ class Endpoint:
         self.wants_roots = True
         mine = self._terms.isolation == "auto" and link in self.links
         if mine and link.owner is None and "roots" in link.capabilities.asks:
-            link.owner = owner
+            self._belongs(link, owner)
 
     def task_made(self, link: Link, owner: str) -> None:
         """The server has a task for a session over this link, and the link is that session's from now on."""
         if self._terms.isolation == "auto" and link.owner is None:
-            link.owner = owner
+            self._belongs(link, owner)
+
+    def _belongs(self, link: Link, owner: str | None) -> None:
+        link.owner = owner
+        self._found.clear()
 
     async def retire(self, now: float) -> None:
         """Close links that nobody has used for a while, and those whose session is gone with their tasks."""
@@ -322,7 +339,7 @@ class Endpoint:
         session of the same kind, if it was given nothing that was that session's alone."""
         held = asyncio.get_running_loop().time() < link.held_until
         if link is self.anchor or (held and shareable and not link.roots_answered.is_set()):
-            link.owner = None
+            self._belongs(link, None)
         elif held:
             link.abandoned = True
         else:
@@ -339,6 +356,7 @@ class Endpoint:
         await link.close()
 
     def _remove(self, link: Link) -> None:
+        self._found.clear()
         for key, links in list(self._links.items()):
             if link in links:
                 links.remove(link)
@@ -358,6 +376,7 @@ class Endpoint:
         await asyncio.gather(*self._opening.values(), return_exceptions=True)
         links = self.links
         self._links.clear()
+        self._found.clear()
         await asyncio.gather(*(link.close() for link in links))
 
     # -- from links

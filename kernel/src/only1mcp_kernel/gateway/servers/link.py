@@ -148,7 +148,8 @@ class Link:
         self._connection: Connection | None = None
         self._host = host
         self._log = log
-        self._ids = itertools.count(1)
+        self.ids = itertools.count(1)
+        """Of requests, and of all else that is sent."""
         self.roots_answered = asyncio.Event()
         """Set once the server has asked for roots over this link and has been answered."""
         self._roots_questions: set[Json] = set()
@@ -177,11 +178,8 @@ class Link:
     def duplex(self) -> bool:
         return self._connection is not None and self._connection.duplex
 
-    def next_id(self) -> int:
-        return next(self._ids)
-
     def send(self, id: int, message: bytes, headers: Mapping[str, str], waiting: Waiting) -> None:
-        """Send a request made with an id of `next_id`."""
+        """Send a request made with an id of `ids`."""
         if not self.alive or self._connection is None:
             waiting.lost(self.problem or "the connection is closed")
             return
@@ -192,7 +190,7 @@ class Link:
         if not self.alive or self._connection is None:
             return
         message, headers = self.dialect.notification(method, params)
-        self._connection.send(message, headers, self.next_id())
+        self._connection.send(message, headers, next(self.ids))
 
     def reply(self, id: Json, *, result: bytes = b"", error: bytes = b"") -> None:
         """Answer a question of the server, with either a result or an error object."""
@@ -208,7 +206,7 @@ class Link:
             result = fix(result)
         message = wire.error(id, error) if error else wire.response(id, result)
         _, headers = self.dialect.notification("", b"")
-        self._connection.send(message, headers, self.next_id())
+        self._connection.send(message, headers, next(self.ids))
 
     def cancel(self, id: int, reason: str, principal: str = "") -> None:
         """Tell the server that nobody wants the answer to this request (of that principal's) any more; a late one is

@@ -62,9 +62,7 @@ class LogLevels:
 
     def lacks(self, link: Link, exchange: Exchange) -> bool:
         """Whether the server has to be told before it serves this exchange."""
-        if link.era == "modern":
-            return False
-        level = self._level(exchange)
+        level = self._level(exchange) if link.era == "legacy" else None
         if level is None:
             return False
         known = link.log_level is not None and wants(level, link.log_level) and link not in self._telling

@@ -53,7 +53,7 @@ class Asking:
         self, link: Link, method: str, params: Members, capabilities: Capabilities | None = None
     ) -> None:
         self._link = link
-        self._id = link.next_id()
+        self._id = next(link.ids)
         self._waiting = Awaited()
         self.result = self._waiting.future
         message, headers = link.dialect.request(

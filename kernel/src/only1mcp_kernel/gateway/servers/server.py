@@ -108,6 +108,7 @@ class Server:
             await self._tasks.close()
             await asyncio.gather(*(endpoint.close() for endpoint in self.endpoints))
             await self._tasks.close()
+            self.attempts.close()
 
     async def _drained(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

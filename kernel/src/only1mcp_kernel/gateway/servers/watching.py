@@ -175,7 +175,7 @@ class Watch:
         topics = [(RESOURCE, uri) for uri in self._link.subscriptions]
         topics += [(TASK, id) for id in self._link.watched_tasks]
         stream = _Stream(self._hear, frozenset(topics))
-        stream.id = self._link.next_id()
+        stream.id = next(self._link.ids)
         for each in self._streams:
             each.heard.clear()
         self._streams.append(stream)

@@ -40,7 +40,9 @@ BACKLOG = 512
 PROMPT = 1.0
 """Seconds within which an answer comes at once; one that takes longer may begin as a stream."""
 GLANCE = 0.02
-"""Seconds between two looks at whether a guest is still busy; they do not signal."""
+"""Seconds between two looks at whether somebody is still busy; nobody signals."""
+LOOKS = 4
+"""How often answers are looked at within the time that is prompt."""
 
 
 class Guest(Protocol):
@@ -73,11 +75,15 @@ class Route:
         """Those of aiohttp's lane."""
         self._lane = lane
         self.buffer_bytes = 0
-        self.quiet = asyncio.Event()
-        self.quiet.set()
         self._guests: dict[str, Guest] = {}
-        self._posts = 0
-        self._prompts = self._silences = Timeouts(PROMPT)
+        self._posts: set[Answer] = set()
+        """What plain POSTs wait for."""
+        self._others = 0
+        """POSTs of aiohttp's lane."""
+        self._prompt = PROMPT
+        self._timer: asyncio.TimerHandle | None = None
+        """Looks for answers that do not come at once."""
+        self._silences = Timeouts(PROMPT)
         self._probes = Timeouts(PROBE_SECONDS)
         self.adopt(owner)
 
@@ -90,17 +96,26 @@ class Route:
         if self.plain is not None:
             config = self.plain.config
             self.buffer_bytes = config.buffer_bytes
-            self._prompts = Timeouts(min(PROMPT, config.keepalive))
+            self._prompt = min(PROMPT, config.keepalive)
             self._silences = Timeouts(config.keepalive)
 
     # -- plain requests
 
     def begin(self, answer: Answer) -> None:
         """A POST is at work; draining waits for it."""
-        if not self._posts:
-            self.quiet.clear()
-        self._posts += 1
-        self._prompts.add(answer)
+        self._posts.add(answer)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._prompt / LOOKS, self._look)
+
+    def _look(self) -> None:
+        """Tell answers that do not come at once."""
+        self._timer = None
+        if self._posts:
+            self._timer = asyncio.get_running_loop().call_later(self._prompt / LOOKS, self._look)
+        for answer in list(self._posts):
+            answer.looks += 1
+            if answer.looks == LOOKS + 1:
+                answer.timed_out()
 
     def waits(self, answer: Answer) -> None:
         """The client has to wait for the next word; not for ever without any."""
@@ -108,28 +123,21 @@ class Route:
 
     def leave(self, answer: Answer) -> None:
         """It is over."""
+        self._posts.discard(answer)
         if answer.waited or answer.streaming:
             self._silences.discard(answer)
             self._probes.discard(answer)
-        if answer.post:
-            self._prompts.discard(answer)
-            self._posts -= 1
-            if not self._posts:
-                self.quiet.set()
 
     # -- all requests
 
     @contextmanager
     def posting(self) -> Iterator[None]:
         """For the time of a POST; draining waits for it."""
-        self._posts += 1
-        self.quiet.clear()
+        self._others += 1
         try:
             yield
         finally:
-            self._posts -= 1
-            if not self._posts:
-                self.quiet.set()
+            self._others -= 1
 
     @contextmanager
     def answering(self, answer: PendingAnswer) -> Iterator[None]:
@@ -156,12 +164,14 @@ class Route:
 
     async def settled(self) -> None:
         """Wait until nobody is at work."""
-        await self.quiet.wait()
-        while any(guest.busy for guest in self._guests.values()):  # noqa: ASYNC110
+        while self._posts or self._others or any(guest.busy for guest in self._guests.values()):
             await asyncio.sleep(GLANCE)
 
     def end(self) -> None:
         """Nobody is answered any more: streams end, guests leave."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for pending in list(self.answers):
             pending.abandon()
         for answer in self._lane.answers(self):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from only1mcp_sdk import LARGE, Pipe, Posting, Source
 from only1mcp_transports.http.answer import KEEP_ALIVE, sse_event
 from only1mcp_transports.http.checks import JSON, error_body
-from only1mcp_transports.http.fast.response import JSON_HEAD, STREAM, common_fields, head, whole
+from only1mcp_transports.http.fast.response import JSON_HEAD, STREAM, head, whole
 
 if TYPE_CHECKING:
     from only1mcp_transports.http.fast.connection import Connection
@@ -25,19 +25,19 @@ class Answer:
         "_connection",
         "_cors",
         "half_closed",
+        "looks",
         "over",
-        "post",
         "posting",
         "route",
         "streaming",
         "waited",
     )
 
-    def __init__(self, connection: Connection, route: Route, cors: Mapping[str, str], post: bool) -> None:
+    def __init__(self, connection: Connection, route: Route, cors: Mapping[str, str]) -> None:
         self.route = route
-        self.post = post
-        """To a POST, and not to a GET."""
         self.posting: Posting | None = None
+        self.looks = 0
+        """How often it has been seen to be under way."""
         self.streaming = False
         self.over = False
         self.half_closed = False
@@ -60,15 +60,16 @@ class Answer:
         if self.streaming:
             connection.write(_chunk(sse_event(message)) + LAST_CHUNK if message else LAST_CHUNK)
         elif status == 200 and message and not headers and not self._cors:
-            begin = b"%b%d%b" % (JSON_HEAD, len(message), common_fields())
+            begin = b"%b%d%b" % (JSON_HEAD, len(message), connection.lane.common_fields)
             if len(message) < LARGE:
                 connection.write(begin + message)
             else:
-                connection.write(begin)
-                connection.write(message)
+                connection.write_all((begin, message))
         else:
             connection.write(whole(message, status, {**headers, **self._cors}))
-        self._end()
+        self.over = True
+        self.route.leave(self)
+        connection.answered()
 
     def pour(self, source: Source, headers: Mapping[str, str] = _NOTHING) -> Pipe | None:
         if self.over or self.streaming:
@@ -144,11 +145,6 @@ class Answer:
             self._connection.write(head(200, fields) + chunk)
         if not self.over:
             self.route.waits(self)
-
-    def _end(self) -> None:
-        self.over = True
-        self.route.leave(self)
-        self._connection.answered()
 
 
 class Chunks:

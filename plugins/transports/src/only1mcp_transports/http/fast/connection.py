@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
-from only1mcp_sdk import Pipe, Source
+from only1mcp_sdk import Arrival, Pipe, Source
 from only1mcp_transports.http.fast.answer import Answer, Chunks
 from only1mcp_transports.http.fast.heads import END, MAX_HEAD, Head, may_be_plain
 from only1mcp_transports.http.fast.response import closing
@@ -31,9 +31,10 @@ class Connection(asyncio.Protocol):
         "_body",
         "_chunks",
         "_eof",
+        "_arrival",
         "_general",
         "_head",
-        "_lane",
+        "_idle",
         "_missing",
         "_paused",
         "_peer",
@@ -44,6 +45,7 @@ class Connection(asyncio.Protocol):
         "_stopped_reading",
         "_taken",
         "answer",
+        "lane",
         "since",
         "transport",
     )
@@ -54,8 +56,12 @@ class Connection(asyncio.Protocol):
         """To the request that is being served."""
         self.since = 0.0
         """When it became the client's turn, on the event loop's clock; 0 while it is not."""
-        self._lane = lane
+        self.lane = lane
         self._peer = ""
+        self._idle = False
+        """Nothing is under way: what comes next is a request."""
+        self._arrival: tuple[Head, Arrival] | None = None
+        """How the last request came in. The next one mostly has the same head."""
         self._rest = b""
         """What has come of a head, or of requests that have to wait."""
         self._head: Head | None = None
@@ -81,11 +87,13 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self._peer = peer[0] if isinstance(peer, tuple) else ""
-        self._lane.met(self)
+        self.lane.met(self)
+        self._idle = self.lane.open
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
-        self._lane.lost(self)
+        self._idle = False
+        self.lane.lost(self)
         general, self._general = self._general, None
         if general is not None:
             general.connection_lost(exc)
@@ -98,17 +106,25 @@ class Connection(asyncio.Protocol):
         self._drop_body()
 
     def data_received(self, data: bytes) -> None:
+        if self._idle:
+            self._idle = False
+            self._read(data)
+        else:
+            self._read_on(data)
+
+    def _read_on(self, data: bytes) -> None:
         if self._general is not None:
             if not self._takes_over(data):
                 self._to_general(data)
                 return
             self._dismiss()
-        if self._busy or not self._lane.open:
+        if self._busy or not self.lane.open:
             self._wait_with(data)
         elif self._head is not None:
             self._more_of_body(data)
         else:
-            self._read(self._rest + data if self._rest else data)
+            rest, self._rest = self._rest, b""
+            self._read(rest + data)
 
     def eof_received(self) -> bool:
         self._eof = True
@@ -116,7 +132,7 @@ class Connection(asyncio.Protocol):
         if transport is None or transport.get_extra_info("sslcontext") is not None:
             return False  # there are no halves with TLS
         if self._general is not None:
-            return self._lane.ends_in_general(self._general)
+            return self.lane.ends_in_general(self._general)
         if self.answer is not None:
             self.answer.probe()
         return self._busy
@@ -127,7 +143,7 @@ class Connection(asyncio.Protocol):
             self._general.pause_writing()
         if self._source is not None:
             self._source.pause()
-        self._lane.waits(self)
+        self.lane.waits(self)
 
     def resume_writing(self) -> None:
         self._paused = False
@@ -137,7 +153,7 @@ class Connection(asyncio.Protocol):
         if self._source is not None:
             self._source.resume()
         if not self._busy:
-            self._lane.waits(self)
+            self.lane.waits(self)
 
     # -- requests
 
@@ -147,32 +163,49 @@ class Connection(asyncio.Protocol):
 
     def _read(self, data: bytes) -> None:
         """Serve the requests in these bytes, one after the other."""
-        self._rest = b""
+        lane = self.lane
         while data:
             end = data.find(END)
             if end < 0 and may_be_plain(data):
-                self._rest = data
-                self._lane.waits(self)
+                self._wait_for(data)
                 return
             begin = end + 4
-            found = self._lane.plain(data[:begin]) if 0 <= end <= MAX_HEAD else None
-            if found is None or not self._lane.take(found[1]):
+            found = lane.plain(data[:begin]) if 0 <= end <= MAX_HEAD else None
+            if found is None:
                 self._to_general(data)
                 return
             head, length = found
-            if begin + length > len(data):
-                self._head, self._missing, self._taken = head, length, length
-                self._lane.waits(self)
-                if begin < len(data):
-                    self._more_of_body(data[begin:])
-                return
-            body, data = data[begin : begin + length], data[begin + length :]
-            self._lane.give(length)
-            self._serve(head, body)
-            if self._busy:
-                if data:
-                    self._wait_with(data)
-                return
+            if begin + length != len(data):
+                data = self._cut(head, length, data, begin)
+                continue
+            self._serve(head, data[begin:])
+            return
+
+    def _cut(self, head: Head, length: int, data: bytes, begin: int) -> bytes:
+        """Serve the first request in these bytes; what is behind it and may be served at once comes back."""
+        if begin + length > len(data):
+            if not self.lane.take(length):
+                self._to_general(data)
+                return b""
+            self._idle = False
+            self._rest = b""
+            self._head, self._missing, self._taken = head, length, length
+            self.lane.waits(self)
+            if begin < len(data):
+                self._more_of_body(data[begin:])
+            return b""
+        body, data = data[begin : begin + length], data[begin + length :]
+        self._serve(head, body)
+        if self._busy:
+            self._wait_with(data)
+            return b""
+        return data
+
+    def _wait_for(self, data: bytes) -> None:
+        """A head has begun."""
+        self._idle = False
+        self._rest = data
+        self.lane.waits(self)
 
     def _more_of_body(self, data: bytes) -> None:
         head = self._head
@@ -190,22 +223,36 @@ class Connection(asyncio.Protocol):
             self.data_received(rest)
 
     def _drop_body(self) -> None:
-        self._lane.give(self._taken)
+        self.lane.give(self._taken)
         self._head, self._body, self._missing, self._taken = None, [], 0, 0
 
     def _serve(self, head: Head, body: bytes) -> None:
+        self._idle = False
+        self._rest = b""
         self.since = 0.0
+        known = self._arrival
+        arrival = known[1] if known is not None and known[0] is head else self._arrive(head)
         self._serving = True
-        self._lane.serve(self, head, self._peer, body)
+        self.lane.serve(self, head, arrival, body)
         self._serving = False
-        if self.answer is not None and self.answer.over:
-            self.answer = None
+        answer = self.answer
+        if answer is not None and not answer.over:
+            return  # as it nearly always is
+        self.answer = None
         if self._chunks is not None and self._chunks.over:
             self._chunks = self._source = None
-        if not self._busy:
+        if self._chunks is None:
             self._turn()
 
+    def _arrive(self, head: Head) -> Arrival:
+        """How a request with this head comes in."""
+        profile = head.place.profile if head.place is not None else ""
+        arrival = Arrival("http", profile, head.headers, self._peer)
+        self._arrival = head, arrival
+        return arrival
+
     def _wait_with(self, data: bytes) -> None:
+        self._idle = False
         self._rest = self._rest + data if self._rest else data
         if len(self._rest) > EARLY and not self._stopped_reading and self.transport is not None:
             self._stopped_reading = True
@@ -218,20 +265,23 @@ class Connection(asyncio.Protocol):
         self.answer = self._chunks = self._source = None
         self._turn()
         if self._rest and self.transport is not None:
-            self._read(self._rest)
+            rest, self._rest = self._rest, b""
+            self._read(rest)
 
     def _turn(self) -> None:
         """It is the client's turn."""
         transport = self.transport
         if transport is None:
             return
-        if self._eof or self._lane.ending:
+        lane = self.lane
+        if self._eof or lane.ending:
             transport.close()
             return
         if self._stopped_reading:
             self._stopped_reading = False
             transport.resume_reading()
-        self._lane.waits(self)
+        self.since = lane.now
+        self._idle = lane.open and self._general is None
 
     # -- for answers
 
@@ -283,20 +333,21 @@ class Connection(asyncio.Protocol):
         return self._general is not None
 
     def _to_general(self, data: bytes) -> None:
+        self._idle = False
         transport = self.transport
         if transport is None or transport.is_closing():
             return
-        if self._lane.ending:  # it would never be closed
+        if self.lane.ending:  # it would never be closed
             transport.close()
             return
         self._rest = b""
         if self._general is None:
-            self._general = self._lane.new_general()
+            self._general = self.lane.new_general()
             self._general.connection_made(transport)
             if self._paused:
                 self._general.pause_writing()
         self._rested = data.endswith(END)
-        self._lane.waits(self)
+        self.lane.waits(self)
         self._general.data_received(data)
 
     def _takes_over(self, data: bytes) -> bool:

@@ -33,10 +33,11 @@ _SPECIAL = frozenset(
 class Head:
     """A plain head. The body's length is not part of it."""
 
-    __slots__ = ("headers", "method", "place", "target")
+    __slots__ = ("headers", "method", "place", "posts", "target")
 
     def __init__(self, method: str, target: str, headers: dict[str, str]) -> None:
         self.method = method
+        self.posts = method == "POST"
         self.target = target
         self.headers = headers
         """By lower-case name, without Content-Length."""

@@ -11,7 +11,7 @@ from only1mcp_sdk import LARGE, Arrival, Budget
 from only1mcp_transports.http.fast.answer import Answer
 from only1mcp_transports.http.fast.connection import Connection
 from only1mcp_transports.http.fast.heads import Head, Heads, Place, passes
-from only1mcp_transports.http.fast.response import closing
+from only1mcp_transports.http.fast.response import closing, common_fields
 
 if TYPE_CHECKING:
     from only1mcp_transports.http.answer import PendingAnswer
@@ -64,6 +64,10 @@ class Lane:
         """Of the routes."""
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self.now = self._loop.time()
+        """About the time, on the event loop's clock: as of the last look."""
+        self.common_fields = common_fields()
+        """Ends the head of every answer."""
 
     # -- for the server
 
@@ -100,7 +104,7 @@ class Lane:
         self.connections.add(connection)
         self.waits(connection)
         if self._timer is None:
-            self._timer = self._loop.call_later(self.patience.interval, self._look)
+            self._look()
 
     def lost(self, connection: Connection) -> None:
         self.connections.discard(connection)
@@ -121,7 +125,7 @@ class Lane:
             if place is None:
                 return None
         gate = place.entrance.gate
-        if place.route.draining or length > gate.message_limit or not gate.has_profile(place.profile):
+        if length > gate.message_limit or place.route.draining or not gate.has_profile(place.profile):
             return None
         return found
 
@@ -145,7 +149,7 @@ class Lane:
         if count > LARGE:
             self._buffers.give(count)
 
-    def serve(self, connection: Connection, head: Head, peer: str, body: bytes) -> None:
+    def serve(self, connection: Connection, head: Head, arrival: Arrival, body: bytes) -> None:
         """Bring a request to the gate."""
         place = head.place
         if place is not None and place.version != self._version:
@@ -156,11 +160,9 @@ class Lane:
             return
         self.served += 1
         route, entrance = place.route, place.entrance
-        post = head.method == "POST"
-        answer = connection.answer = Answer(connection, route, place.cors, post)
-        arrival = Arrival("http", place.profile, head.headers, peer)
+        answer = connection.answer = Answer(connection, route, place.cors)
         try:
-            if post:
+            if head.posts:
                 route.begin(answer)
                 answer.posting = entrance.gate.post(arrival, body, answer)
             else:
@@ -183,6 +185,7 @@ class Lane:
 
     def _look(self) -> None:
         now, patience = self._loop.time(), self.patience
+        self.now, self.common_fields = now, common_fields()
         self._timer = None
         if self.connections and not self.ending:
             self._timer = self._loop.call_later(patience.interval, self._look)
