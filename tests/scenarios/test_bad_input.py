@@ -115,7 +115,7 @@ def call(arguments: bytes = b"{}", more: bytes = b"") -> bytes:
         (b"", -32700, "truncated"),
         (call(b'{"text":"\xff"}'), -32700, "UTF-8"),
         (call(b'{"text":NaN}'), -32700, "malformed"),
-        (call(b'{"text":' + b"[" * 513 + b"]" * 513 + b"}"), -32700, "512"),
+        (call(b'{"text":' + b"[" * 5000 + b"]" * 5000 + b"}"), -32700, "nested too deeply"),
         (call().replace(b'"id":5', b'"id":5,"id":6'), -32600, "'id'"),
         (call(more=b',"name":"pid"'), -32602, "'name'"),
         (call(more=b',"_meta":{"a":1,"a":2}'), -32602, "'a'"),

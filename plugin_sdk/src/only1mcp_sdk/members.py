@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from operator import add
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ _split = msgspec.json.Decoder(dict[str, Raw]).decode
 _items = msgspec.json.Decoder(list[Raw]).decode
 _string = msgspec.json.Decoder(str).decode
 _SPACE = b" \t\r\n"
+_TOO_DEEP = "JSON is malformed: it is nested too deeply"
 encode = msgspec.json.Encoder().encode
 """Encode a value as compact JSON."""
 
@@ -30,7 +31,10 @@ def split(raw: bytes) -> Members:
     Raises `msgspec.DecodeError` for bad JSON (`msgspec.ValidationError`, a subclass, for another type of value) and
     `DuplicateMember`.
     """
-    members: Members = _split(raw)  # type: ignore[assignment]  # each value becomes bytes in the loop
+    try:
+        members: Members = _split(raw)  # type: ignore[assignment]  # each value becomes bytes in the loop
+    except RecursionError:
+        raise msgspec.DecodeError(_TOO_DEEP) from None
     # In compact JSON with plain ASCII names the members account for every byte, so nothing can be there twice.
     accounted = 1 if members else 2
     for name, value in members.items():
@@ -60,12 +64,15 @@ def _spaced(raw: bytes, members: Members) -> bool:
 
 def join(members: Mapping[str, Json]) -> bytes:
     """The JSON object of these members."""
-    return b"{" + b",".join([_key(name) + value for name, value in members.items()]) + b"}"
+    return b"{%b}" % b",".join(map(add, map(_key, members), members.values()))
 
 
 def items(raw: bytes) -> list[Json]:
     """The items of a JSON array. Raises `msgspec.DecodeError`."""
-    return [bytes(item) for item in _items(raw)]
+    try:
+        return [bytes(item) for item in _items(raw)]
+    except RecursionError:
+        raise msgspec.DecodeError(_TOO_DEEP) from None
 
 
 def array(values: Iterable[Json]) -> bytes:
@@ -80,7 +87,12 @@ def _refuse_duplicates(raw: bytes) -> None:
         # Called for inner objects first; the last call is the outermost object's.
         outermost[:] = [name for name, _ in pairs]
 
-    json.loads(raw, object_pairs_hook=note, parse_int=float)  # nobody reads the numbers, and float takes any
+    try:
+        json.loads(
+            raw, object_pairs_hook=note, parse_int=float
+        )  # nobody reads the numbers, and float takes any
+    except RecursionError:
+        raise msgspec.DecodeError(_TOO_DEEP) from None
     seen = set()
     for name in outermost:
         if name in seen:
@@ -100,6 +112,16 @@ def quoted(value: str) -> Json:
     return encode(value)
 
 
-@lru_cache(4096)
-def _key(name: str) -> bytes:
-    return encode(name) + b":"
+class _Keys(dict[str, bytes]):
+    """Names as they stand before values. A few are used all the time."""
+
+    def __missing__(self, name: str) -> bytes:
+        key = encode(name) + b":"
+        if len(self) < _MAX_KEYS and len(key) < _LONG_KEY:
+            self[name] = key
+        return key
+
+
+_MAX_KEYS = 4096
+_LONG_KEY = 100
+_key = _Keys().__getitem__

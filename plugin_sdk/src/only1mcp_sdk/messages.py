@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -136,6 +136,20 @@ Outcome: TypeAlias = Result | Failure | InputRequired
 Done: TypeAlias = Callable[[Outcome], None]
 
 
+class Origin(Protocol):
+    """The client's side of an exchange, for whoever serves it."""
+
+    def pour(self, source: Source) -> Pipe | None:
+        """Where a large result may go as it arrives: a pipe for the bytes of the result alone. None where it has to be
+        whole."""
+
+    def paused(self) -> None:
+        """The server takes its time and holds no connection meanwhile: neither need the client."""
+
+    def asked_more(self) -> None:
+        """The server asks something more while the client thinks about what it was asked before."""
+
+
 class Exchange(Struct, eq=False):
     """One client request on its way through the gateway.
 
@@ -146,7 +160,7 @@ class Exchange(Struct, eq=False):
 
     method: str
     params: Members | None
-    meta: Members
+    _meta: Json | Members
     caller: Caller
     emit: Callable[[Notification], None]
     name: str = ""
@@ -173,14 +187,32 @@ class Exchange(Struct, eq=False):
     """A retry's request state, as the client returned it."""
     cancelled: bool = False
     on_cancel: Callable[[str], None] | None = None
-    on_pause: Callable[[], None] | None = None
-    """The server takes its time and holds no connection meanwhile: neither need the client."""
-    on_question: Callable[[], None] | None = None
-    """The server asks something more while the client thinks about what it was asked before."""
-    pour: Callable[[Source], Pipe | None] | None = None
-    """Where a large result may go as it arrives; a pipe for the bytes of the result alone. None where it has to be
-    whole. Whoever has to see the whole result puts None here."""
+    origin: Origin | None = None
+    """None where nobody waits for more than the outcome, and after the end."""
+    whole: bool = False
+    """Somebody has to see the result whole: set it, and it is not handed on while it arrives."""
     _arguments: Any = msgspec.UNSET
+
+    @property
+    def meta(self) -> Members:
+        """The members of the request's `_meta`. From the first look on, what was looked at is what is forwarded.
+
+        Raises `ValueError` for JSON that is no object, which is never the case for what came over the gate.
+        """
+        if isinstance(self._meta, bytes):
+            from only1mcp_sdk.members import split
+
+            self._meta = split(self._meta) if self._meta else {}
+        return self._meta
+
+    @meta.setter
+    def meta(self, value: Members) -> None:
+        self._meta = value
+
+    @property
+    def unread_meta(self) -> Json | None:
+        """The `_meta` as it came (empty where none did) while nobody has looked into it; None from then on."""
+        return self._meta if isinstance(self._meta, bytes) else None
 
     @property
     def arguments(self) -> Any:

@@ -33,7 +33,6 @@ async def refused(client: HttpClient, message: Any, **headers: str) -> tuple[int
         (b"{", -32700),
         (b'{"jsonrpc":"2.0","id":1,"method":"\xff"}', -32700),
         (b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":NaN}}', -32700),
-        (b'{"a":' + b"[" * 513 + b"]" * 513 + b"}", -32700),
         (b'{"a":' + b"[" * 200_000 + b"]" * 200_000 + b"}", -32700),
         (b"7", -32600),
         (b"[]", -32600),

@@ -292,7 +292,7 @@ def test_logs_share_one_budget() -> None:
     for journal in (one, two):
         stream = EventStream(journal, Recorder())
         for _ in range(4):
-            stream.notify(b'"' + b"x" * 18 + b'"')
+            stream.send(b'"' + b"x" * 18 + b'"')
     assert budget.used <= 100
     one.close()
     two.close()
@@ -304,7 +304,7 @@ def test_an_ended_stream_takes_no_place_once_its_events_are_gone(monkeypatch: py
     journal = Journal(Budget())
     for _ in range(10):
         stream = EventStream(journal, Recorder())
-        stream.notify(b"{}")
+        stream.send(b"{}")
         stream.finish(b"{}")
         primed = EventStream(journal, Recorder())
         primed.waiting()

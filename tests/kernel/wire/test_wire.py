@@ -66,26 +66,6 @@ def test_every_json_value_is_read_or_refused(value: Any) -> None:
         assert json.loads(read.params) == value
 
 
-@pytest.mark.parametrize(
-    ("body", "depth"),
-    [(b"1", 0), (b"[]", 1), (b'{"a":[{"b":[]}]}', 4), (b'["[[[[", {"]]]": 1}]', 2), (rb'["\"[[", [[]]]', 3)],
-)
-def test_depth(body: bytes, depth: int) -> None:
-    assert envelope.depth(body) == depth
-
-
-def test_the_limit_of_depth_is_exact() -> None:
-    def nested(levels: int) -> bytes:
-        inner = levels - 1
-        return (
-            b'{"jsonrpc":"2.0","id":1,"method":"m","params":' + b'{"a":' * inner + b"1" + b"}" * inner + b"}"
-        )
-
-    assert isinstance(envelope.read(nested(512)), envelope.Envelope)
-    with pytest.raises(BadMessage, match="deeper than 512"):
-        envelope.read(nested(513))
-
-
 def test_seals_are_bound_to_purpose_and_principal_and_expire_with_their_key() -> None:
     keys = KeyRing(keep=2)
     token = keys.seal("session", "alice", ["a", "b"])

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from only1mcp_kernel.daemon.client import NotRunning, control
 from only1mcp_kernel.daemon.home import Home
-from only1mcp_kernel.protocol.modern import CAPABILITIES, CLIENT_INFO, VERSION
+from only1mcp_kernel.protocol.meta import CAPABILITIES, CLIENT_INFO, VERSION
 from only1mcp_kernel.protocol.revisions import LATEST_MODERN
 from only1mcp_sdk import Arrival, Gate, Only1McpError
 

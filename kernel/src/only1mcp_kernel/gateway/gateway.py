@@ -16,7 +16,7 @@ from only1mcp_kernel.gateway.clients.gate import Gate
 from only1mcp_kernel.gateway.clients.listening import Listening
 from only1mcp_kernel.gateway.clients.load import Load
 from only1mcp_kernel.gateway.clients.sessions import Session, Sessions
-from only1mcp_kernel.gateway.clients.sinks import Sink
+from only1mcp_kernel.gateway.clients.sinks import Outlet
 from only1mcp_kernel.gateway.routing.identity import initialize_result
 from only1mcp_kernel.gateway.routing.pages import Pages
 from only1mcp_kernel.gateway.routing.router import Router
@@ -43,7 +43,6 @@ from only1mcp_sdk import (
     Members,
     Only1McpError,
 )
-from only1mcp_sdk.members import text
 
 SWEEP_SECONDS = 30.0
 ROTATE_SECONDS = 24 * 3600.0
@@ -191,13 +190,15 @@ class Gateway:
     def initialize_result(self, profile: str, revision: str) -> bytes:
         return initialize_result(self._in_force().routers[profile].servers, revision)
 
-    def header_problem(self, caller: Caller, params: Members, repeated: Mapping[str, str]) -> str | None:
+    def header_problem(
+        self, caller: Caller, name: str, params: Members, repeated: Mapping[str, str]
+    ) -> str | None:
         router = self._in_force().routers.get(caller.profile)
-        plan = router.views.header_plan(text(params.get("name")) or "", caller) if router is not None else ()
+        plan = router.views.header_plan(name, caller) if router is not None else ()
         return param_headers.problem(plan, params.get("arguments"), repeated) if plan else None
 
     def listen(
-        self, caller: Caller, id: Json, params: Members, sink: Sink, on_end: Callable[[], None]
+        self, caller: Caller, id: Json, params: Members, sink: Outlet, on_end: Callable[[], None]
     ) -> Listening:
         return self._clients.listen(caller, id, params, sink, on_end)
 

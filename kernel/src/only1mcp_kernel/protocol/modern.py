@@ -17,6 +17,7 @@ from msgspec import Raw
 from only1mcp_kernel.protocol.capabilities import read_client
 from only1mcp_kernel.protocol.errors import STALE, Refused
 from only1mcp_kernel.protocol.legacy import LEVELS
+from only1mcp_kernel.protocol.meta import CAPABILITIES, LOG_LEVEL, PREFIX, VERSION, Said
 from only1mcp_kernel.protocol.revisions import (
     HEADER_MISMATCH,
     INVALID_PARAMS,
@@ -37,18 +38,10 @@ from only1mcp_sdk import (
     Principal,
     Result,
 )
-from only1mcp_sdk.members import encode, join, split, text
+from only1mcp_sdk.members import encode, join, quoted, split, text
 
-META = "io.modelcontextprotocol/"
-VERSION = META + "protocolVersion"
-CAPABILITIES = META + "clientCapabilities"
-CLIENT_INFO = META + "clientInfo"
-SERVER_INFO = META + "serverInfo"
-LOG_LEVEL = META + "logLevel"
-SUBSCRIPTION_ID = META + "subscriptionId"
-
-PER_REQUEST = frozenset({VERSION, CAPABILITIES, CLIENT_INFO, LOG_LEVEL})
-"""What requests carry in `_meta` in this era alone."""
+SERVER_INFO = PREFIX + "serverInfo"
+SUBSCRIPTION_ID = PREFIX + "subscriptionId"
 
 NAME_PARAM = {
     "tools/call": "name",
@@ -72,34 +65,32 @@ CACHEABLE = frozenset(
 )
 
 
-def is_modern(headers: Mapping[str, str], meta: Members) -> bool:
+def is_modern(headers: Mapping[str, str], said: Said) -> bool:
     """Whether a message is of this era: it says so in `_meta`, or in a header no legacy client sends."""
-    if VERSION in meta:
+    if said.version:
         return True
     version = headers.get("mcp-protocol-version")
     return version is not None and version not in LEGACY and version >= MODERN[0]
 
 
-def read_caller(
-    method: str, params: Members, meta: Members, arrival: Arrival, principal: Principal
-) -> Caller:
-    """The caller of a request, as the request itself tells. Raises `Refused`."""
-    revision = text(meta.get(VERSION))
+def read_caller(method: str, name: str, said: Said, arrival: Arrival, principal: Principal) -> Caller:
+    """The caller of a request, as the request itself tells. `name` is what the request names. Raises `Refused`."""
+    revision = _revisions.get(bytes(said.version)) or text(bytes(said.version))
     if revision is None:
         raise Refused(400, INVALID_PARAMS, f"Invalid params: _meta must name the revision in {VERSION!r}")
     if arrival.headers:
-        _check_headers(method, params, revision, arrival.headers)
+        _check_headers(method, name, revision, arrival.headers)
     if revision not in MODERN:
         supported = {"supported": MODERN, "requested": revision}
         raise Refused(400, UNSUPPORTED_VERSION, f"Unsupported protocol version: {revision}", supported)
-    declared = meta.get(CAPABILITIES)
-    if declared is None:
+    declared = said.capabilities
+    if not declared:
         raise Refused(400, INVALID_PARAMS, f"Invalid params: _meta must declare {CAPABILITIES!r}")
-    info = meta.get(CLIENT_INFO, b"")
+    info = said.client_info
     small = len(declared) + len(info) < _REMEMBERED_BYTES
     caller = _known_caller if small else _caller
     try:
-        return caller(principal, revision, arrival.profile, declared, info)
+        return caller(principal, revision, arrival.profile, bytes(declared), bytes(info))
     except msgspec.ValidationError:
         raise Refused(400, INVALID_PARAMS, f"Invalid params: {CAPABILITIES!r} must be an object") from None
 
@@ -108,12 +99,13 @@ def _caller(principal: Principal, revision: str, profile: str, declared: bytes, 
     return Caller(principal, "modern", revision, profile, read_client(declared), info)
 
 
+_revisions = {quoted(each): each for each in MODERN}
 _REMEMBERED_BYTES = 4096
 _known_caller = lru_cache(1024)(_caller)
 """A client says the same of itself with each request."""
 
 
-def _check_headers(method: str, params: Members, revision: str, headers: Mapping[str, str]) -> None:
+def _check_headers(method: str, name: str, revision: str, headers: Mapping[str, str]) -> None:
     version = headers.get("mcp-protocol-version")
     if version != revision:
         said = "is missing" if version is None else f"says {version!r}"
@@ -122,12 +114,11 @@ def _check_headers(method: str, params: Members, revision: str, headers: Mapping
         )
     if headers.get("mcp-method") != method:
         raise Refused(400, HEADER_MISMATCH, f"Header mismatch: Mcp-Method must be {method!r}")
-    member = NAME_PARAM.get(method)
-    if member is None:
-        return
-    name = text(params.get(member))
-    if name is not None and decoded_value(headers.get("mcp-name")) != name:
-        raise Refused(400, HEADER_MISMATCH, f"Header mismatch: Mcp-Name must equal params.{member}")
+    said_name = headers.get("mcp-name")
+    if name and said_name != name and method in NAME_PARAM and decoded_value(said_name) != name:
+        raise Refused(
+            400, HEADER_MISMATCH, f"Header mismatch: Mcp-Name must equal params.{NAME_PARAM[method]}"
+        )
 
 
 def decoded_value(value: str | None) -> str | None:

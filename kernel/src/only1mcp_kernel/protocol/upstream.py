@@ -11,12 +11,22 @@ from functools import lru_cache, partial
 from typing import Protocol
 
 from only1mcp_kernel.protocol import modern
+from only1mcp_kernel.protocol.meta import (
+    CAPABILITIES,
+    CLIENT_INFO,
+    CLIENT_INFO_BYTES,
+    LOG_LEVEL,
+    LOG_LEVEL_BYTES,
+    PER_REQUEST,
+    PREFIX_BYTES,
+    VERSION,
+)
 from only1mcp_kernel.protocol.revisions import LATEST_MODERN
 from only1mcp_kernel.wire import envelope
 from only1mcp_sdk import Capabilities, Era, Json, Members
 from only1mcp_sdk.members import join, quoted, text
 
-CLIENT_INFO = b'{"name":"only1mcp","title":"Only1MCP","version":"0.1.0"}'
+OUR_CLIENT_INFO = b'{"name":"only1mcp","title":"Only1MCP","version":"0.1.0"}'
 NO_CAPABILITIES = Capabilities()
 
 
@@ -39,6 +49,12 @@ class Dialect(Protocol):
         `meta` is the `_meta` to send, without the keys this dialect adds itself; `params` any other members. `params`
         is used up."""
 
+    def takes(self, meta: Json) -> bool:
+        """Whether a client's `_meta` of this era may go on as it came, with `envelope.request`."""
+
+    def headers_for(self, method: str, params: Members) -> Mapping[str, str]:
+        """The header fields of such a request."""
+
     def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]: ...
 
 
@@ -60,13 +76,19 @@ class LegacyDialect:
         capabilities: Capabilities = NO_CAPABILITIES,
         log_level: str | None = None,
     ) -> tuple[bytes, Mapping[str, str]]:
-        if meta and not modern.PER_REQUEST.isdisjoint(meta):
-            meta = {key: value for key, value in meta.items() if key not in modern.PER_REQUEST}
+        if meta and not PER_REQUEST.isdisjoint(meta):
+            meta = {key: value for key, value in meta.items() if key not in PER_REQUEST}
         if meta:
             params["_meta"] = join(meta)
         else:
             params.pop("_meta", None)
         return envelope.request(b"%d" % id, method, join(params) if params else b""), self.headers
+
+    def takes(self, meta: Json) -> bool:
+        return PREFIX_BYTES not in meta
+
+    def headers_for(self, method: str, params: Members) -> Mapping[str, str]:
+        return self.headers
 
     def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]:
         return envelope.notification(method, params), self.headers
@@ -90,14 +112,19 @@ class ModernDialect:
         capabilities: Capabilities = NO_CAPABILITIES,
         log_level: str | None = None,
     ) -> tuple[bytes, Mapping[str, str]]:
-        meta = {**meta, modern.VERSION: self._version, modern.CAPABILITIES: capabilities.raw}
-        meta.setdefault(modern.CLIENT_INFO, CLIENT_INFO)
+        meta = {**meta, VERSION: self._version, CAPABILITIES: capabilities.raw}
+        meta.setdefault(CLIENT_INFO, OUR_CLIENT_INFO)
         if log_level is not None:
-            meta[modern.LOG_LEVEL] = quoted(log_level)
+            meta[LOG_LEVEL] = quoted(log_level)
         params["_meta"] = join(meta)
+        return envelope.request(b"%d" % id, method, join(params)), self.headers_for(method, params)
+
+    def takes(self, meta: Json) -> bool:
+        return CLIENT_INFO_BYTES in meta and LOG_LEVEL_BYTES not in meta
+
+    def headers_for(self, method: str, params: Members) -> Mapping[str, str]:
         member = modern.NAME_PARAM.get(method)
-        name = params.get(member) if member is not None else None
-        return envelope.request(b"%d" % id, method, join(params)), self._headers(method, name)
+        return self._headers(method, params.get(member) if member is not None else None)
 
     def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]:
         return envelope.notification(method, params), self._headers(method, None)

@@ -1,15 +1,13 @@
 """JSON-RPC 2.0 envelopes: reading hostile bytes, writing exact ones.
 
-Reading checks everything that must hold for any message: UTF-8, JSON, depth, duplicate members, the envelope's own
-form. What params, results and errors say is for others; here they stay raw.
+Reading checks everything that must hold for any message: UTF-8, JSON that decoders can follow, duplicate members, the
+envelope's own form. What params, results and errors say is for others; here they stay raw.
 """
 
 from __future__ import annotations
 
-import re
-
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from only1mcp_kernel.wire import surrogates
 from only1mcp_sdk import DuplicateMember, Json
@@ -21,12 +19,7 @@ NO_ID = b"null"
 _ABSENT = b""
 _BEGINS_ID = frozenset({b'"', b"-", *(b"%d" % digit for digit in range(10))})
 
-MAX_DEPTH = 512
 MAX_BATCH = 100
-
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_AS_ONE_KIND = bytes.maketrans(b"{}", b"[]")
 
 
 class Envelope(Struct, gc=False):
@@ -54,65 +47,15 @@ class BadAnswer(BadMessage):
     """One that was meant as a response to the request of its id."""
 
 
-class _Plain(Struct, gc=False):
-    """What nearly every message looks like."""
-
-    jsonrpc: str = ""
-    id: Raw = Raw(_ABSENT)
-    method: str = ""
-    params: Raw = Raw(_ABSENT)
-    result: Raw = Raw(_ABSENT)
-    error: Raw = Raw(_ABSENT)
-
-
-_plain = msgspec.json.Decoder(_Plain).decode
-# The bytes of each form in compact JSON without what is in it. In what has more, something may be there twice.
-_REQUEST = len(b'{"jsonrpc":"2.0","id":,"method":"","params":}')
-_RESULT = len(b'{"jsonrpc":"2.0","id":,"result":}')
-_SPACE = b" \t\r\n"
-
-
 def read(body: bytes) -> Envelope | list[Envelope | BadMessage]:
     """Read a message or a batch. Raises `BadMessage`; one within a batch does not cost the others."""
-    if len(body) > 2 * MAX_DEPTH or not body.isascii():
-        _check_text(body)
-    message = _read_plain(body)
-    if message is not None:
-        return message
+    _check_text(body)
     try:
         return _read_any(body)
     except BadMessage as bad:
         if bad.code != PARSE_ERROR or not surrogates.may_have(body):
             raise
     return _read_any(surrogates.well_formed(body))
-
-
-def _read_plain(body: bytes) -> Envelope | None:
-    """Read a request with params, or a result, if it has that form and nothing more. Any other message: None."""
-    try:
-        plain = _plain(body)
-    except msgspec.DecodeError:
-        return None
-    id, method = bytes(plain.id), plain.method
-    if plain.jsonrpc != "2.0" or id[:1] not in _BEGINS_ID:
-        return None
-    if method:
-        value = bytes(plain.params)
-        accounted = _REQUEST + len(id) + len(method) + len(value)
-        if value[:1] != b"{":
-            return None
-    else:
-        value = bytes(plain.result)
-        accounted = _RESULT + len(id) + len(value)
-        if not value:
-            return None
-    if accounted != len(body):
-        begin = len(body) - 1 - len(value)
-        if body[begin:-1] != value or b" " in id or " " in method:
-            return None
-        if len(body[:begin].translate(None, _SPACE)) + len(value) + 1 != accounted:
-            return None
-    return Envelope(id, method, value) if method else Envelope(id, "", _ABSENT, value)
 
 
 def _read_any(body: bytes) -> Envelope | list[Envelope | BadMessage]:
@@ -176,20 +119,6 @@ def _check_text(body: bytes) -> None:
             body.decode()
         except UnicodeDecodeError as error:
             raise BadMessage(PARSE_ERROR, f"Parse error: invalid UTF-8 at byte {error.start}") from None
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and depth(body) > MAX_DEPTH:
-        raise BadMessage(PARSE_ERROR, f"Parse error: nested deeper than {MAX_DEPTH}")
-
-
-def depth(body: bytes) -> int:
-    """How deep arrays and objects nest, without recursion. Exact up to `MAX_DEPTH`, else some larger number."""
-    brackets = _STRINGS.sub(b"", body).translate(_AS_ONE_KIND, _NOT_BRACKETS)
-    levels = 0
-    while brackets and levels <= MAX_DEPTH:
-        shorter = brackets.replace(b"[]", b"")  # the innermost level of everything
-        if len(shorter) == len(brackets):
-            return MAX_DEPTH + 1  # unbalanced: no parser would take it
-        brackets, levels = shorter, levels + 1
-    return levels
 
 
 def request(id: bytes, method: str, params: bytes) -> bytes:

@@ -11,10 +11,9 @@ import re
 
 import msgspec
 
-from only1mcp_kernel.wire.envelope import MAX_DEPTH
-
 HELD = 1024
 """Bytes that are held back until the end is known. What follows a result is less."""
+MAX_DEPTH = 512
 _MEMBER = rb'"(?:jsonrpc|id)"\s*:\s*(?:"2\.0"|[0-9]{1,19})'
 _HEAD = re.compile(rb"\s*\{\s*((?:" + _MEMBER + rb'\s*,\s*)*)"result"\s*:\s*(?=\{)')
 _TAIL = re.compile(rb"((?:\s*,\s*" + _MEMBER + rb")*)\s*\}\s*")

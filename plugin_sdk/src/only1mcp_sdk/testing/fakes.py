@@ -82,7 +82,7 @@ def make_exchange(
     `name` and `server` are what the router would find out; without a `name`, that of the params counts.
     """
     members = None if params is None else raw_members(params)
-    exchange = Exchange(method, members, {}, caller or make_caller(), emit or _ignore)
+    exchange = Exchange(method, members, b"", caller or make_caller(), emit or _ignore)
     given = (params or {}).get("name", (params or {}).get("uri", ""))
     exchange.name = exchange.target = name or (given if isinstance(given, str) else "")
     exchange.server = server

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from only1mcp_kernel.gateway.clients.sinks import Sink
+from only1mcp_kernel.gateway.clients.sinks import Outlet
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_sdk import ANONYMOUS, AccessDenied, Arrival, Authenticator, Failure, Principal
 
@@ -39,7 +39,7 @@ def _known(arrival: Arrival, authenticators: Sequence[Authenticator]) -> Princip
     raise AccessDenied("Unauthorized: credentials are required")
 
 
-def refuse(denied: AccessDenied, sink: Sink) -> None:
+def refuse(denied: AccessDenied, sink: Outlet) -> None:
     """Answer with 401, and say how credentials are given."""
     failure = Failure.of(UNAUTHORIZED, str(denied))
     sink.finish(wire.error(wire.NO_ID, failure.raw), 401, {"WWW-Authenticate": denied.challenge})

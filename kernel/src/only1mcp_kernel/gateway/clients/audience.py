@@ -10,7 +10,7 @@ from only1mcp_kernel.gateway.clients.announcing import LIST_CHANGED, Announcer
 from only1mcp_kernel.gateway.clients.listening import Listening, read_filter
 from only1mcp_kernel.gateway.clients.load import Load
 from only1mcp_kernel.gateway.clients.sessions import Session, Sessions
-from only1mcp_kernel.gateway.clients.sinks import Sink
+from only1mcp_kernel.gateway.clients.sinks import Outlet
 from only1mcp_kernel.gateway.routing.router import Router
 from only1mcp_kernel.gateway.servers.link import Link
 from only1mcp_kernel.gateway.servers.server import Server
@@ -116,7 +116,7 @@ class Clients:
     # -- listen streams
 
     def listen(
-        self, caller: Caller, id: Json, params: Members, sink: Sink, on_end: Callable[[], None]
+        self, caller: Caller, id: Json, params: Members, sink: Outlet, on_end: Callable[[], None]
     ) -> Listening:
         """Open a listen stream. Raises `Refused`."""
         filter = read_filter(params)

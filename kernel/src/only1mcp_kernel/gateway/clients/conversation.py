@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from only1mcp_kernel.gateway.clients.listening import Listening
-from only1mcp_kernel.gateway.clients.requests import ModernRequest, open_params
+from only1mcp_kernel.gateway.clients.reading import read_message
+from only1mcp_kernel.gateway.clients.requests import ModernRequest
 from only1mcp_kernel.gateway.clients.sessions import Session
 from only1mcp_kernel.gateway.clients.sinks import ChannelSink
 from only1mcp_kernel.protocol import modern
 from only1mcp_kernel.protocol.errors import Refused
 from only1mcp_kernel.protocol.legacy import read_initialize
+from only1mcp_kernel.protocol.meta import VERSION, Said
 from only1mcp_kernel.protocol.revisions import REVISIONS
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadMessage, Envelope
@@ -43,11 +45,11 @@ class Duplex:
 
     def received(self, message: bytes) -> None:
         try:
-            read = wire.read(message)
+            read = read_message(message)
             if isinstance(read, list):
                 self._batch(read)
             else:
-                self._one(read)
+                self._one(*read)
         except BadMessage as bad:
             self._sink.finish(wire.error(bad.id, Failure.of(bad.code, bad.message).raw))
 
@@ -60,10 +62,9 @@ class Duplex:
             self._gate.end_session(self._session)
             self._session = None
 
-    def _one(self, message: Envelope) -> None:
-        params, meta = open_params(message)
-        if message.method and modern.is_modern({}, meta):
-            self._modern(message, params, meta)
+    def _one(self, message: Envelope, params: Members, said: Said) -> None:
+        if message.method and modern.is_modern({}, said):
+            self._modern(message, params, said)
         elif message.method == "initialize" and message.id:
             self._initialize(message, params)
         elif (
@@ -74,7 +75,7 @@ class Duplex:
             if request is not None:
                 request.cancel("the client cancelled")
         elif self._session is not None:
-            self._gate.within_session(self._session, message, params, meta, self._sink)
+            self._gate.within_session(self._session, message, params, said, self._sink)
         elif message.id and message.method:
             self._before_session(message)
 
@@ -83,7 +84,7 @@ class Duplex:
             self._sink.finish(wire.response(message.id, b"{}"))
         elif message.method in ("server/discover", "subscriptions/listen"):
             raise BadMessage(
-                -32602, f"Invalid params: _meta must name the revision in {modern.VERSION!r}", message.id
+                -32602, f"Invalid params: _meta must name the revision in {VERSION!r}", message.id
             )
         else:
             raise BadMessage(wire.INVALID_REQUEST, "Invalid Request: initialize first", message.id)
@@ -107,7 +108,7 @@ class Duplex:
             )
         self._gate.batch(self._session, messages, self._sink)
 
-    def _modern(self, message: Envelope, params: Members, meta: Members) -> None:
+    def _modern(self, message: Envelope, params: Members, said: Said) -> None:
         if not message.id:
             if message.method == "notifications/cancelled":
                 request = self._requests.get(bytes(params.get("requestId", b"")))
@@ -124,7 +125,7 @@ class Duplex:
 
         try:
             request = self._gate.modern_request(
-                self._arrival, self._principal, message, params, meta, self._sink, ended
+                self._arrival, self._principal, message, params, said, self._sink, ended
             )
         except Refused as refused:
             ended()

@@ -130,7 +130,7 @@ class EventStream:
 
     # -- Sink
 
-    def notify(self, message: bytes) -> None:
+    def send(self, message: bytes) -> None:
         if not self.reachable:
             return
         self._open()

@@ -12,17 +12,16 @@ from only1mcp_kernel.gateway.clients import admission
 from only1mcp_kernel.gateway.clients.conversation import Duplex
 from only1mcp_kernel.gateway.clients.listening import Listening, read_filter
 from only1mcp_kernel.gateway.clients.load import Load
-from only1mcp_kernel.gateway.clients.requests import (
-    LegacyRequest,
-    ModernRequest,
-    open_params,
-)
+from only1mcp_kernel.gateway.clients.reading import open_params, read_message, subject
+from only1mcp_kernel.gateway.clients.requests import LegacyRequest, ModernRequest
 from only1mcp_kernel.gateway.clients.serving import Serving
 from only1mcp_kernel.gateway.clients.sessions import Session, Sessions
-from only1mcp_kernel.gateway.clients.sinks import NOTHING, AnswerSink, Batch, Sink
+from only1mcp_kernel.gateway.clients.sinks import NOTHING, Batch, Outlet, Sink
 from only1mcp_kernel.protocol import modern
 from only1mcp_kernel.protocol.errors import Overload, Refused
 from only1mcp_kernel.protocol.legacy import Hello, read_initialize
+from only1mcp_kernel.protocol.meta import NOTHING as NOTHING_SAID
+from only1mcp_kernel.protocol.meta import Said
 from only1mcp_kernel.protocol.revisions import HEADER_MISMATCH, LEGACY, REVISIONS
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadMessage, Envelope
@@ -42,6 +41,7 @@ from only1mcp_sdk import (
 )
 
 SESSION_HEADER = "Mcp-Session-Id"
+_REPEATS = "mcp-param-"
 
 
 class _Nothing:
@@ -84,26 +84,26 @@ class Gate:
         authenticators = self._serving.authenticators
         try:
             principal = admission.admit(arrival, authenticators) if authenticators else ANONYMOUS
-            message = wire.read(body)
-            if isinstance(message, list):
-                return self._batch(arrival, principal, message, answer)
-            params, meta = open_params(message)
+            read = read_message(body)
+            if isinstance(read, list):
+                return self._batch(arrival, principal, read, answer)
         except AccessDenied as denied:
-            admission.refuse(denied, AnswerSink(answer))
+            admission.refuse(denied, answer)
             return NOTHING_LEFT
         except BadMessage as bad:
             answer.finish(_error(bad), 400)
             return NOTHING_LEFT
-        if modern.is_modern(arrival.headers, meta):
-            return self._modern(arrival, principal, message, params, meta, AnswerSink(answer))
+        message, params, said = read
+        if modern.is_modern(arrival.headers, said):
+            return self._modern(arrival, principal, message, params, said, answer)
         if message.method == "initialize" and message.id:
-            self._initialize(arrival, principal, message, params, AnswerSink(answer))
+            self._initialize(arrival, principal, message, params, answer)
             return NOTHING_LEFT
         session = self._session(arrival, principal, answer, message.id)
         if session is None:
             return NOTHING_LEFT
         stream = session.stream_for(answer)
-        self.within_session(session, message, params, meta, stream)
+        self.within_session(session, message, params, said, stream)
         return stream
 
     def stream(self, arrival: Arrival, answer: Answer) -> Posting:
@@ -134,9 +134,9 @@ class Gate:
         try:
             principal = self.principal(arrival)
         except AccessDenied as denied:
-            admission.refuse(denied, AnswerSink(answer))
+            admission.refuse(denied, answer)
             return None
-        if modern.is_modern(arrival.headers, {}):
+        if modern.is_modern(arrival.headers, NOTHING_SAID):
             answer.finish(status=405, headers={"Allow": allow})
             return None
         return self._session(arrival, principal, answer, wire.NO_ID)
@@ -157,7 +157,7 @@ class Gate:
         return session
 
     def _initialize(
-        self, arrival: Arrival, principal: Principal, message: Envelope, params: Members, sink: Sink
+        self, arrival: Arrival, principal: Principal, message: Envelope, params: Members, sink: Outlet
     ) -> None:
         try:
             session = self.begin(read_initialize(params), arrival, principal)
@@ -208,7 +208,7 @@ class Gate:
         return self._serving.initialize_result(session.caller.profile, session.caller.revision)
 
     def within_session(
-        self, session: Session, message: Envelope, params: Members, meta: Members, sink: Sink
+        self, session: Session, message: Envelope, params: Members, said: Said, sink: Sink
     ) -> None:
         """Any message of a legacy session but `initialize`."""
         if not message.method:
@@ -217,15 +217,15 @@ class Gate:
         elif not message.id:
             self._session_notified(session, message, params)
             sink.finish(status=202)
-        elif message.method == "initialize":  # in a batch, where it must not be
-            _refuse(sink, 400, "Invalid Request: already initialized", message.id)
         elif message.id in session.requests:
             _refuse(sink, 400, "Invalid Request: this id is in use", message.id)
+        elif message.method == "initialize":  # in a batch, where it must not be
+            _refuse(sink, 400, "Invalid Request: already initialized", message.id)
         elif not self._load.enter(session.caller.principal.id):
             _finish(sink, Overload("requests under way"), message.id)
         else:
-            request = LegacyRequest(session, message, params, meta, sink, self._load)
-            request.start(self._serve)
+            request = LegacyRequest(session, message, params, said, sink, self._load, self._serve)
+            request.start(self._serving.handlers.get(session.caller.profile, _no_profile))
 
     def _serve(self, exchange: Exchange, done: Done) -> None:
         """By the configuration in force, which may be another in each round of one request."""
@@ -238,11 +238,11 @@ class Gate:
             try:
                 if isinstance(message, BadMessage):
                     raise message
-                params, meta = open_params(message)
+                _, params, said = open_params(message)
             except BadMessage as bad:
                 part.finish(_error(bad))
                 continue
-            self.within_session(session, message, params, meta, part)
+            self.within_session(session, message, params, said, part)
 
     def _session_notified(self, session: Session, message: Envelope, params: Members) -> None:
         if message.method == "notifications/cancelled":
@@ -258,8 +258,8 @@ class Gate:
         principal: Principal,
         message: Envelope,
         params: Members,
-        meta: Members,
-        sink: Sink,
+        said: Said,
+        sink: Outlet,
     ) -> Posting:
         if not message.method:
             _refuse(sink, 400, "Invalid Request: this revision has no messages to answer", message.id)
@@ -268,7 +268,7 @@ class Gate:
             sink.finish(status=202)
             return NOTHING_LEFT
         try:
-            request = self.modern_request(arrival, principal, message, params, meta, sink, _ignore)
+            request = self.modern_request(arrival, principal, message, params, said, sink, None)
         except Refused as refused:
             _finish(sink, refused, message.id)
             return NOTHING_LEFT
@@ -280,42 +280,47 @@ class Gate:
         principal: Principal,
         message: Envelope,
         params: Members,
-        meta: Members,
-        sink: Sink,
-        on_end: Callable[[], None],
+        said: Said,
+        sink: Outlet,
+        on_end: Callable[[], None] | None,
     ) -> ModernRequest | Listening:
-        """A request that stands alone; started. Raises `Refused`."""
-        caller = modern.read_caller(message.method, params, meta, arrival, principal)
-        serving = self._serving
-        if message.method == "subscriptions/listen":
+        """A request that stands alone; started. `on_end` is called when it is over. Raises `Refused`."""
+        method, serving = message.method, self._serving
+        name = subject(method, params) if params else ""
+        caller = modern.read_caller(method, name, said, arrival, principal)
+        if method == "subscriptions/listen":
             read_filter(params)
-            return serving.listen(caller, message.id, params, sink, on_end)
-        repeated: Mapping[str, str] = NOTHING
-        if message.method == "tools/call" and arrival.headers:
-            repeated = {
-                name: value for name, value in arrival.headers.items() if name.startswith("mcp-param-")
-            }
-            problem = serving.header_problem(caller, params, repeated)
+            return serving.listen(caller, message.id, params, sink, on_end or _ignore)
+        request = ModernRequest(message, params, said, caller, name, sink, self._load, on_end)
+        if method == "tools/call" and arrival.headers:
+            repeated = _repeated(arrival.headers)
+            problem = serving.header_problem(caller, name, params, repeated)
             if problem is not None:
                 raise Refused(400, HEADER_MISMATCH, f"Header mismatch: {problem}")
-
-        request = ModernRequest(message, params, meta, caller, sink, self._load, on_end)
-        request.exchange.param_headers = repeated
+            if repeated:
+                request.exchange.param_headers = repeated
         if not self._load.enter(principal.id):
             raise Overload("requests under way")
         request.start(serving.handlers.get(arrival.profile, _no_profile))
         return request
 
 
+def _repeated(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The header fields that repeat arguments."""
+    if _REPEATS not in "\n".join(headers):  # as a rule, and quick to tell
+        return NOTHING
+    return {name: value for name, value in headers.items() if name.startswith(_REPEATS)}
+
+
 def _error(bad: BadMessage) -> bytes:
     return wire.error(bad.id, Failure.of(bad.code, bad.message).raw)
 
 
-def _refuse(sink: Sink | Answer, status: int, message: str, id: bytes) -> None:
+def _refuse(sink: Outlet, status: int, message: str, id: bytes) -> None:
     _finish(sink, Refused(status, wire.INVALID_REQUEST, message), id)
 
 
-def _finish(sink: Sink | Answer, refused: Refused, id: bytes) -> None:
+def _finish(sink: Outlet, refused: Refused, id: bytes) -> None:
     sink.finish(wire.error(id or wire.NO_ID, refused.failure.raw), refused.status, refused.headers)
 
 

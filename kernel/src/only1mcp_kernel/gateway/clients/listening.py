@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from only1mcp_kernel.gateway.clients.sinks import Sink
+from only1mcp_kernel.gateway.clients.sinks import Outlet
 from only1mcp_kernel.protocol.errors import Refused
 from only1mcp_kernel.protocol.modern import SUBSCRIPTION_ID
 from only1mcp_kernel.protocol.revisions import INVALID_PARAMS
@@ -61,7 +61,7 @@ class Listening:
         id: Json,
         caller: Caller,
         filter: Filter,
-        sink: Sink,
+        sink: Outlet,
         on_end: Callable[[Listening], None],
     ) -> None:
         self.name = name
@@ -108,7 +108,7 @@ class Listening:
         if self._early is not None:  # nothing comes before the acknowledgement
             self._early.append(message)
         else:
-            self._sink.notify(message)
+            self._sink.send(message)
 
     def waiting(self) -> None:
         """Streams of this era begin with the acknowledgement."""

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 
 from only1mcp_kernel.gateway.clients.events import EventStream
 from only1mcp_kernel.gateway.clients.load import Load
+from only1mcp_kernel.gateway.clients.reading import subject
 from only1mcp_kernel.gateway.clients.rounds import Round
 from only1mcp_kernel.gateway.clients.sessions import Session
-from only1mcp_kernel.gateway.clients.sinks import ResultPipe, Sink
+from only1mcp_kernel.gateway.clients.sinks import Outlet, ResultPipe, Sink
 from only1mcp_kernel.protocol import legacy, modern
-from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR, INVALID_PARAMS, REVISIONS
+from only1mcp_kernel.protocol.meta import Said
+from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR, REVISIONS
 from only1mcp_kernel.wire import envelope as wire
-from only1mcp_kernel.wire.envelope import BadMessage, Envelope
+from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_sdk import (
     Caller,
     Exchange,
@@ -51,11 +52,12 @@ class ModernRequest:
         self,
         message: Envelope,
         params: Members,
-        meta: Members,
+        said: Said,
         caller: Caller,
-        sink: Sink,
+        name: str,
+        sink: Outlet,
         load: Load,
-        on_end: Callable[[], None],
+        on_end: Callable[[], None] | None,
     ) -> None:
         """Raises `Refused` for malformed answers of a retry, or no log level. `load` has been entered when it
         starts."""
@@ -64,25 +66,37 @@ class ModernRequest:
         self._finished = False
         self._load = load
         self._on_end = on_end
-        self.exchange = exchange = Exchange(message.method, params, meta, caller, self.emit)
-        exchange.pour = self._pour
-        exchange.name = subject(message.method, params)
-        exchange.progress_token = meta.get("progressToken")
+        meta = params.get("_meta", b"")
+        self.exchange = exchange = Exchange(
+            message.method, params, meta, caller, self.emit, name, origin=self
+        )
+        if said.progress_token:
+            exchange.progress_token = bytes(said.progress_token)
         if "inputResponses" in params or "requestState" in params:
             exchange.answers, exchange.state = modern.read_answers(params)
-        if modern.LOG_LEVEL in meta:
-            exchange.log_level = modern.read_level(meta[modern.LOG_LEVEL])
+        if said.log_level:
+            exchange.log_level = modern.read_level(bytes(said.log_level))
 
     def start(self, handler: Handler) -> None:
         handler(self.exchange, self._done)
 
-    def _pour(self, source: Source) -> Pipe | None:
+    # -- only1mcp_sdk.Origin
+
+    def pour(self, source: Source) -> Pipe | None:
         pipe = None if self._finished else self._sink.pour(source)
         return None if pipe is None else ResultPipe(pipe, self._id)
 
+    def paused(self) -> None:
+        """This era has no polling."""
+
+    def asked_more(self) -> None:
+        """It comes back with a retry, and is asked the rest then."""
+
+    # -- for the gate
+
     def emit(self, notification: Notification) -> None:
         if not self._finished and not self.exchange.cancelled:
-            self._sink.notify(wire.notification(notification.method, notification.params))
+            self._sink.send(wire.notification(notification.method, notification.params))
 
     def waiting(self) -> None:
         """Streams of this era begin with nothing."""
@@ -99,25 +113,24 @@ class ModernRequest:
     def _done(self, outcome: Outcome) -> None:
         if self._finished:
             return
+        exchange = self.exchange
         self._finished = True
-        self._load.leave(self.exchange.caller.principal.id)
-        self._on_end()
-        self.exchange.emit = _nobody
-        self.exchange.pour = None
-        if self.exchange.cancelled:
+        self._load.leave(exchange.caller.principal.id)
+        if self._on_end is not None:
+            self._on_end()
+        exchange.emit, exchange.origin = _nobody, None
+        if exchange.cancelled:
             self._sink.finish()
-        elif isinstance(outcome, Poured):
-            return
-        elif isinstance(outcome, Result):
+        elif type(outcome) is Result:
             try:
-                result = modern.write_result(self.exchange.method, outcome)
+                result = modern.write_result(exchange.method, outcome)
             except ValueError as error:
                 self._sink.finish(wire.error(self._id, _malformed(error).raw))
             else:
                 self._sink.finish(wire.response(self._id, result))
         elif isinstance(outcome, InputRequired):
             self._sink.finish(wire.response(self._id, modern.write_input_required(outcome)))
-        else:
+        elif isinstance(outcome, Failure):
             self._sink.finish(wire.error(self._id, outcome.raw), modern.status_of(outcome))
 
 
@@ -130,37 +143,44 @@ class LegacyRequest:
         "_handler",
         "_id",
         "_load",
-        "_meta",
-        "_method",
+        "_message",
         "_params",
         "_progress",
         "_round",
         "_rounds",
+        "_said",
         "_session",
         "sink",
     )
 
     def __init__(
-        self, session: Session, message: Envelope, params: Members, meta: Members, sink: Sink, load: Load
+        self,
+        session: Session,
+        message: Envelope,
+        params: Members,
+        said: Said,
+        sink: Sink,
+        load: Load,
+        handler: Handler,
     ) -> None:
-        """`load` has been entered."""
+        """`load` has been entered. `handler` serves each round of it."""
         self.sink = sink
         self._session = session
         self._id = message.id
-        self._method = message.method
-        self._params = params if message.params else None
-        self._meta = meta
+        self._message = message
+        self._params = params
+        self._said = said
         self._load = load
-        self._handler: Handler
+        self._handler = handler
         self._rounds = 0
         self._progress: Decimal | None = None
         self._finished = False
         self._round: Round | None = None
         self._exchange = self._new_exchange()
+        session.requests[message.id] = self
 
     def start(self, handler: Handler) -> None:
-        self._handler = handler
-        self._session.requests[self._id] = self
+        """Have the first round served by `handler`."""
         handler(self._exchange, self._done)
 
     def cancel(self, reason: str) -> None:
@@ -186,7 +206,7 @@ class LegacyRequest:
             level = text(members.get("level")) or "info"
             if not legacy.wants(level, self._session.log_level):
                 return
-        self.sink.notify(wire.notification(notification.method, notification.params))
+        self.sink.send(wire.notification(notification.method, notification.params))
 
     def _advances(self, params: Json) -> bool:
         """Whether progress is news. A server that is called again begins anew, and the client knows that part."""
@@ -200,24 +220,30 @@ class LegacyRequest:
         return True
 
     def _new_exchange(self) -> Exchange:
-        exchange = Exchange(self._method, self._params, self._meta, self._session.caller, self.emit)
-        exchange.name = subject(self._method, self._params) if self._params else ""
-        if self._meta:
-            exchange.progress_token = self._meta.get("progressToken")
-        exchange.pour = self._pour
-        exchange.on_pause = self._pause
-        exchange.on_question = self._go_on
-        exchange.log_level = self._session.log_level  # a modern server has to be told with each request
+        params, session, method = self._params, self._session, self._message.method
+        meta = params.get("_meta", b"")
+        name = subject(method, params) if params else ""
+        exchange = Exchange(method, params or None, meta, session.caller, self.emit, name, origin=self)
+        exchange.log_level = session.log_level  # a modern server has to be told with each request
+        if self._said.progress_token:
+            exchange.progress_token = bytes(self._said.progress_token)
         return exchange
 
-    def _pour(self, source: Source) -> Pipe | None:
+    # -- only1mcp_sdk.Origin
+
+    def pour(self, source: Source) -> Pipe | None:
         pipe = None if self._finished else self.sink.pour(source)
         return None if pipe is None else ResultPipe(pipe, self._id)
 
-    def _pause(self) -> None:
+    def paused(self) -> None:
         """Let the client poll, where it knows how to: its stream goes on when it comes back."""
         if REVISIONS[self._session.caller.revision].polling and isinstance(self.sink, EventStream):
             self.sink.pause()
+
+    def asked_more(self) -> None:
+        self._go_on()
+
+    # -- the outcome
 
     def _done(self, outcome: Outcome) -> None:
         if self._finished:
@@ -228,18 +254,22 @@ class LegacyRequest:
                 return
             self._round.withdraw()
             self._round = None
-        if isinstance(outcome, Poured):
-            self._finish(b"")
-        elif isinstance(outcome, Result):
+        if type(outcome) is Result:
             try:
-                result = legacy.write_result(outcome)
+                result = outcome.raw if outcome.era == "legacy" else legacy.write_result(outcome)
             except ValueError as error:
                 self._finish(wire.error(self._id, _malformed(error).raw))
             else:
                 self._finish(wire.response(self._id, result))
+        elif isinstance(outcome, Poured):
+            self._finish(b"")
         elif isinstance(outcome, Failure):
             self._finish(wire.error(self._id, outcome.raw))
-        elif outcome.raw and self._rounds == MAX_ROUNDS:
+        elif isinstance(outcome, InputRequired):
+            self._ask(outcome)
+
+    def _ask(self, outcome: InputRequired) -> None:
+        if outcome.raw and self._rounds == MAX_ROUNDS:
             self._exchange.cancel("too many rounds of questions")
             failure = Failure.of(INTERNAL_ERROR, f"The server asked for input more than {MAX_ROUNDS} times")
             self._finish(wire.error(self._id, failure.raw))
@@ -267,7 +297,7 @@ class LegacyRequest:
             return
         exchange = self._new_exchange()
         exchange.answers, exchange.state = answers, asked.state
-        exchange.params = {**(self._params or {}), "inputResponses": join(answers)}
+        exchange.params = {**self._params, "inputResponses": join(answers)}
         if asked.state is not None:
             exchange.params["requestState"] = quoted(asked.state)
         self._exchange = exchange
@@ -278,7 +308,7 @@ class LegacyRequest:
         self._session.requests.pop(self._id, None)
         self._load.leave(self._session.caller.principal.id)
         exchange = self._exchange
-        exchange.emit, exchange.pour, exchange.on_pause, exchange.on_question = _nobody, None, None, None
+        exchange.emit, exchange.origin = _nobody, None
         self.sink.finish(message, 200 if message else 202)
 
 
@@ -288,29 +318,3 @@ def _nobody(notification: Notification) -> None:
 
 def _malformed(error: ValueError) -> Failure:
     return Failure.of(INTERNAL_ERROR, f"The server answered with a malformed result: {error}")
-
-
-def subject(method: str, params: Members) -> str:
-    """What a request names: a tool, a prompt or a URI; empty where it names nothing."""
-    named = params.get("uri" if method.startswith("resources/") else "name")
-    return text(named) or "" if named is not None else ""
-
-
-def read_meta(raw: Json) -> Members:
-    """The members of a `_meta`. Raises `ValueError`."""
-    return _known_meta(raw).copy() if len(raw) < _REMEMBERED_BYTES else split(raw)
-
-
-_REMEMBERED_BYTES = 2048
-_known_meta = lru_cache(1024)(split)
-"""A client of the modern era says the same of itself with each request."""
-
-
-def open_params(message: Envelope) -> tuple[Members, Members]:
-    """The members of a message's params and of their `_meta`. Raises `BadMessage`."""
-    try:
-        params = split(message.params) if message.params else {}
-        meta = read_meta(params["_meta"]) if "_meta" in params else {}
-    except ValueError as error:
-        raise BadMessage(INVALID_PARAMS, f"Invalid params: {error}", message.id or wire.NO_ID) from None
-    return params, meta

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from only1mcp_kernel.gateway.clients.listening import Listening
 from only1mcp_kernel.gateway.clients.sessions import Session
-from only1mcp_kernel.gateway.clients.sinks import Sink
+from only1mcp_kernel.gateway.clients.sinks import Outlet
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_sdk import Authenticator, Caller, Handler, Json, Members
 
@@ -30,9 +30,12 @@ class Serving(Protocol):
     def notified(self, session: Session, message: Envelope, params: Members) -> None:
         """A session says something that servers may have to hear of."""
 
-    def header_problem(self, caller: Caller, params: Members, repeated: Mapping[str, str]) -> str | None:
-        """What is wrong with the `Mcp-Param-*` header fields (names in lower case) of a tool call, if anything."""
+    def header_problem(
+        self, caller: Caller, name: str, params: Members, repeated: Mapping[str, str]
+    ) -> str | None:
+        """What is wrong with the `Mcp-Param-*` header fields (names in lower case) of a call of this tool, if
+        anything."""
 
     def listen(
-        self, caller: Caller, id: Json, params: Members, sink: Sink, on_end: Callable[[], None]
+        self, caller: Caller, id: Json, params: Members, sink: Outlet, on_end: Callable[[], None]
     ) -> Listening: ...

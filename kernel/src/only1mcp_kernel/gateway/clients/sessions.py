@@ -115,19 +115,19 @@ class Session:
     def _tell_on(self, sink: Sink | None, message: bytes) -> None:
         """On that stream, else on one of its own if there is one, else on the newest request's."""
         if sink is not None and sink.reachable:
-            sink.notify(message)
+            sink.send(message)
             return
         if self._open_stream() is None:
             for request in reversed(self.requests.values()):
                 if request.sink.reachable:
-                    request.sink.notify(message)
+                    request.sink.send(message)
                     return
         self._tell_or_hold(message)
 
     def _tell_or_hold(self, message: bytes) -> None:
         stream = self._open_stream()
         if stream is not None:
-            stream.notify(message)
+            stream.send(message)
         else:
             self._held.append(message)
 
@@ -183,7 +183,7 @@ class Session:
 
     def _give_held(self, stream: EventStream) -> None:
         while self._held:
-            stream.notify(self._held.popleft())
+            stream.send(self._held.popleft())
 
     @property
     def listening(self) -> bool:

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from only1mcp_sdk import Answer, Channel, Pipe, Source
+from only1mcp_sdk import Channel, Pipe, Source
 
 NOTHING: Mapping[str, str] = {}
 
 
-class Sink(Protocol):
-    """Ignores everything after `finish`."""
+class Outlet(Protocol):
+    """Ignores everything after `finish`. An `only1mcp_sdk.Answer` is one."""
 
-    @property
-    def reachable(self) -> bool:
-        """Whether what is sent now can still get to the client."""
-
-    def notify(self, message: bytes) -> None:
+    def send(self, message: bytes) -> None:
         """A message before the last."""
 
     def finish(self, message: bytes = b"", status: int = 200, headers: Mapping[str, str] = NOTHING) -> None:
@@ -25,6 +21,14 @@ class Sink(Protocol):
 
     def pour(self, source: Source) -> Pipe | None:
         """The last message, in pieces; None where it can't be."""
+
+
+class Sink(Outlet, Protocol):
+    """One that may outlive its connection."""
+
+    @property
+    def reachable(self) -> bool:
+        """Whether what is sent now can still get to the client."""
 
 
 class ResultPipe:
@@ -45,19 +49,6 @@ class ResultPipe:
         self._pipe.end()
 
 
-class AnswerSink:
-    """To an HTTP answer."""
-
-    __slots__ = ("finish", "notify", "pour")
-
-    reachable = True
-
-    def __init__(self, answer: Answer) -> None:
-        self.notify = answer.send
-        self.finish = answer.finish
-        self.pour = answer.pour
-
-
 class ChannelSink:
     """To a duplex channel, among everything else."""
 
@@ -68,7 +59,7 @@ class ChannelSink:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
-    def notify(self, message: bytes) -> None:
+    def send(self, message: bytes) -> None:
         self._channel.send(message)
 
     def finish(self, message: bytes = b"", status: int = 200, headers: Mapping[str, str] = NOTHING) -> None:
@@ -94,8 +85,8 @@ class Batch:
     def reachable(self) -> bool:
         return self._sink.reachable
 
-    def notify(self, message: bytes) -> None:
-        self._sink.notify(message)
+    def send(self, message: bytes) -> None:
+        self._sink.send(message)
 
     def finished(self, message: bytes) -> None:
         if message:
@@ -117,8 +108,8 @@ class _Part:
     def reachable(self) -> bool:
         return not self._done and self._batch.reachable
 
-    def notify(self, message: bytes) -> None:
-        self._batch.notify(message)
+    def send(self, message: bytes) -> None:
+        self._batch.send(message)
 
     def finish(self, message: bytes = b"", status: int = 200, headers: Mapping[str, str] = NOTHING) -> None:
         if not self._done:

@@ -59,7 +59,7 @@ def _around(name: str, each: Filter, inner: Handler) -> Handler:
             done(outcome)
             return
         if whole:
-            exchange.pour = None
+            exchange.whole = True
         inner(exchange, leave)
 
     return guarded
@@ -68,5 +68,7 @@ def _around(name: str, each: Filter, inner: Handler) -> Handler:
 def _fault(log: logging.Logger, name: str, error: Exception) -> Failure:
     if isinstance(error, DuplicateMember):
         return Failure.of(INVALID_PARAMS, f"Invalid params: {error} in arguments")
+    if isinstance(error, RecursionError):
+        return Failure.of(INVALID_PARAMS, "Invalid params: the arguments are nested too deeply")
     log.error("%s raised while serving", name, exc_info=error)
     return Failure.of(INTERNAL_ERROR, f"Internal error in {name}")

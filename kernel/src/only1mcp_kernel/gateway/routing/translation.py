@@ -40,7 +40,7 @@ def translated(aliases: Mapping[str, str], handler: Handler) -> Handler:
             done(outcome)
 
         exchange.emit = emit_translated
-        exchange.pour = None
+        exchange.whole = True
         handler(exchange, leave)
 
     return serve

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -25,6 +25,7 @@ from only1mcp_kernel.protocol.errors import STALE
 from only1mcp_kernel.protocol.legacy import wants
 from only1mcp_kernel.protocol.modern import NAME_PARAM
 from only1mcp_kernel.protocol.revisions import HEADER_MISMATCH, INTERNAL_ERROR
+from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_kernel.wire.splice import Splice
 from only1mcp_sdk import (
@@ -160,10 +161,32 @@ class Call:
     def _send(self) -> None:
         exchange, link = self.exchange, self.link
         self.id = id = next(link.ids)
-        method, caller, meta = exchange.method, exchange.caller, exchange.meta
+        method, caller, dialect = exchange.method, exchange.caller, link.dialect
         params = exchange.params.copy() if exchange.params else {}
-        if exchange.target != exchange.name and method in NAME_PARAM:
-            params[NAME_PARAM[method]] = quoted(exchange.target)
+        member = NAME_PARAM.get(method)
+        if member is not None:
+            params[member] = quoted(exchange.target)
+        unread = exchange.unread_meta
+        if (
+            link.era == caller.era
+            and unread is not None
+            and exchange.progress_token is None
+            and (dialect.takes(unread) if unread else link.era == "legacy")
+        ):  # as a rule
+            headers = dialect.headers_for(method, params)
+            message = wire.request(b"%d" % id, method, join(params) if params else b"")
+        else:
+            message, headers = self._bridged(id, params)
+        if self._mirror is not None:
+            fields = self._mirror.fields(params.get("arguments"))
+            if fields:
+                headers = {**headers, **fields}
+        link.send(id, message, headers, self)
+
+    def _bridged(self, id: int, params: Members) -> tuple[bytes, Mapping[str, str]]:
+        """The request where its `_meta` has to be another one than the client's."""
+        exchange, link = self.exchange, self.link
+        method, caller, meta = exchange.method, exchange.caller, exchange.meta
         capabilities = caller.capabilities
         if link.era != caller.era:
             capabilities = tasks.without(capabilities)
@@ -174,12 +197,7 @@ class Call:
                 params.pop("requestState", None)
         if exchange.progress_token is not None:
             meta = {**meta, "progressToken": b"%d" % id}
-        message, headers = link.dialect.request(id, method, params, meta, capabilities, exchange.log_level)
-        if self._mirror is not None:
-            fields = self._mirror.fields(params.get("arguments"))
-            if fields:
-                headers = {**headers, **fields}
-        link.send(id, message, headers, self)
+        return link.dialect.request(id, method, params, meta, capabilities, exchange.log_level)
 
     def _send_again(self) -> None:
         if self._done is not None:  # else it was given up meanwhile
@@ -222,32 +240,37 @@ class Call:
 
     # -- from the link
 
-    def answered(self, message: Envelope) -> None:
-        if message.error:
-            failure = read_error(message.error)
-            if failure.code == HEADER_MISMATCH and self.link.era == "modern":
-                self._mismatched()
-                return
-            caller = self.exchange.caller
-            if self.link.era == "legacy" and caller.session:
-                self.link.visits.required(failure, caller.session)
-            outcome: Outcome = bridge.failure(failure, self.exchange.method, self.link.era, caller)
+    def answered(self, result: Json) -> None:
+        if self.link.era == "legacy" and result[:1] == b"{":
+            outcome: Outcome = Result(result, "legacy")
         else:
-            outcome = self._read_result(message.result)
-            if self._reread is not None:
-                outcome = self._reread(self, outcome)
+            outcome = self._read_result(result)
+        if self._reread is not None:
+            outcome = self._reread(self, outcome)
         self._end(outcome)
+
+    def refused(self, error: Json) -> None:
+        failure, caller = read_error(error), self.exchange.caller
+        if failure.code == HEADER_MISMATCH and self.link.era == "modern":
+            self._mismatched()
+            return
+        if self.link.era == "legacy" and caller.session:
+            self.link.visits.required(failure, caller.session)
+        outcome = bridge.failure(failure, self.exchange.method, self.link.era, caller)
+        self._end(self._reread(self, outcome) if self._reread is not None else outcome)
 
     def arriving(self, start: bytes, source: Source) -> Pipe | None:
         """A large result goes on as it arrives, where nobody has to see it whole."""
         exchange, era = self.exchange, self.link.era
-        if exchange.pour is None or self._done is None or self._questions or self._reread is not None:
+        if exchange.whole or exchange.origin is None or self._done is None:
+            return None
+        if self._questions or self._reread is not None:
             return None
         splice = Splice(self.id)
         begin = splice.begin(start) if era == exchange.caller.era else None
         if begin is None or (era == "modern" and _COMPLETE.match(start, begin) is None):
             return None
-        pipe = exchange.pour(source)
+        pipe = exchange.origin.pour(source)
         if pipe is None:
             return None
         pouring = self._pouring = Pouring(splice, source, pipe, self._poured)
@@ -267,8 +290,6 @@ class Call:
     def _read_result(self, raw: Json) -> Outcome:
         if raw[:1] != b"{":
             return self._failure("answered with a result that is no object")
-        if self.link.era == "legacy":
-            return Result(raw, "legacy")
         try:
             kind = _head(raw).resultType
             if kind == "task" and self._reread is None:
@@ -291,8 +312,8 @@ class Call:
         return InputRequired(questions, asked.requestState, raw)
 
     def paused(self) -> None:
-        if self.exchange.on_pause is not None:
-            self.exchange.on_pause()
+        if self.exchange.origin is not None:
+            self.exchange.origin.paused()
 
     def _no_task(self) -> Failure:
         """The server made a task though nobody declared to take one."""
@@ -337,12 +358,9 @@ class Call:
 
     def _show_more(self) -> None:
         """A legacy client hears of further questions while it still thinks about earlier ones."""
-        if (
-            self._done is None
-            and self._questions.keys() - self._shown
-            and self.exchange.on_question is not None
-        ):
-            self.exchange.on_question()
+        origin = self.exchange.origin
+        if self._done is None and self._questions.keys() - self._shown and origin is not None:
+            origin.asked_more()
 
     def withdrew(self, id: Json) -> bool:
         """The server no longer wants an answer to this question, if it was one of this call's."""

@@ -20,7 +20,7 @@ from only1mcp_kernel.protocol.revisions import (
     MODERN,
     UNSUPPORTED_VERSION,
 )
-from only1mcp_kernel.protocol.upstream import CLIENT_INFO, LegacyDialect, ModernDialect
+from only1mcp_kernel.protocol.upstream import OUR_CLIENT_INFO, LegacyDialect, ModernDialect
 from only1mcp_sdk import ConnectFailed, ConnectionLost, Era, Json, Members
 from only1mcp_sdk.members import quoted, split, text
 
@@ -145,7 +145,7 @@ def _hello(link: Link) -> Members:
     return {
         "protocolVersion": quoted(LATEST_LEGACY),
         "capabilities": link.capabilities.raw,
-        "clientInfo": CLIENT_INFO,
+        "clientInfo": OUR_CLIENT_INFO,
     }
 
 

@@ -20,6 +20,7 @@ from only1mcp_kernel.protocol.tasks import RELATED_BYTES, STATUS
 from only1mcp_kernel.protocol.upstream import Dialect, LegacyDialect
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadAnswer, BadMessage, Envelope
+from only1mcp_kernel.wire.plain import read_result
 from only1mcp_sdk import (
     Capabilities,
     Connection,
@@ -57,9 +58,12 @@ _SUBSCRIPTION_ID = modern.SUBSCRIPTION_ID.encode()
 
 
 class Waiting(Protocol):
-    """Somebody who sent a request over a link. Exactly one of `answered` and `lost` is called, once."""
+    """Somebody who sent a request over a link. Exactly one of `answered`, `refused` and `lost` is called, once."""
 
-    def answered(self, message: Envelope) -> None: ...
+    def answered(self, result: Json) -> None: ...
+
+    def refused(self, error: Json) -> None:
+        """The server answered with an error."""
 
     def arriving(self, start: bytes, source: Source) -> Pipe | None:
         """A large answer begins. None: it is to be collected first."""
@@ -238,6 +242,15 @@ class Link:
     def received(self, message: bytes, stream: int | None) -> None:
         if not self.alive:
             return
+        plain = read_result(message)
+        if plain is not None:
+            id, result = plain
+            waiting = self.waiting.pop(id, None)
+            if waiting is not None:
+                waiting.answered(result)
+            else:
+                self.given_up.pop(id, None)
+            return
         try:
             read = wire.read(message)
         except BadMessage as bad:
@@ -299,10 +312,12 @@ class Link:
         if id not in self.waiting and message.error and stream is not None:
             id = stream  # an error about a message whose id the server could not read, or did not care to
         waiting = self.waiting.pop(id, None)
-        if waiting is not None:
-            waiting.answered(message)
-        else:
+        if waiting is None:
             self.given_up.pop(id, None)
+        elif message.error:
+            waiting.refused(message.error)
+        else:
+            waiting.answered(message.result)
 
     def _question(self, message: Envelope, params: Members, stream: int | None) -> None:
         if message.method == "ping":

@@ -24,13 +24,13 @@ class Awaited:
     def __init__(self) -> None:
         self.future: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
 
-    def answered(self, message: Envelope) -> None:
-        if self.future.done():
-            return
-        if message.error:
-            self.future.set_exception(ServerError(read_error(message.error)))
-        else:
-            self.future.set_result(message.result)
+    def answered(self, result: Json) -> None:
+        if not self.future.done():
+            self.future.set_result(result)
+
+    def refused(self, error: Json) -> None:
+        if not self.future.done():
+            self.future.set_exception(ServerError(read_error(error)))
 
     def arriving(self, start: bytes, source: Source) -> Pipe | None:
         return None

@@ -51,8 +51,11 @@ class _Stream:
         """What it told since it was one of two."""
         self._hear = heard
 
-    def answered(self, message: Envelope) -> None:
+    def answered(self, result: Json) -> None:
         self.lost("it ended")
+
+    def refused(self, error: Json) -> None:
+        self.lost("it was refused")
 
     def arriving(self, start: bytes, source: Source) -> Pipe | None:
         return None

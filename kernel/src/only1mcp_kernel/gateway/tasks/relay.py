@@ -65,17 +65,22 @@ class TaskRelay:
 
     def reader(self, endpoint: Endpoint, link: Link, exchange: Exchange) -> Reread | None:
         """What puts the outcome of a call right; None where no task can be in it."""
-        method, caller, era = exchange.method, exchange.caller, link.era
-        if tasks.RELATED in exchange.meta:
+        method, era, params = exchange.method, link.era, exchange.params
+        unread = exchange.unread_meta
+        if (unread is None or tasks.RELATED_BYTES in unread) and tasks.RELATED in exchange.meta:
             exchange.meta = self._own_meta(link, exchange)
-        if caller.era != era:
+        if exchange.caller.era != era:
             return None
+        if method == "tools/call":
+            if era == "legacy":
+                takes = params is not None and "task" in params
+            else:
+                takes = tasks.declared_by(exchange.caller.capabilities)
+            if not takes:
+                return None
+            return self._reread(lambda call, raw: tasks.created(raw, era, self._maker(endpoint, link, call)))
         if method in tasks.NAMING:
             return self._reread(lambda call, raw: tasks.answered(method, raw, self._shower(endpoint, call)))
-        if method != "tools/call":
-            return None
-        if tasks.declared_by(caller.capabilities) if era == "modern" else "task" in (exchange.params or ()):
-            return self._reread(lambda call, raw: tasks.created(raw, era, self._maker(endpoint, link, call)))
         return None
 
     def _own_meta(self, link: Link, exchange: Exchange) -> Members:
@@ -267,7 +272,10 @@ class _Progress:
         self._task = task
         self._token = token
 
-    def answered(self, message: Envelope) -> None:
+    def answered(self, result: Json) -> None:
+        """The request was answered long ago."""
+
+    def refused(self, error: Json) -> None:
         """The request was answered long ago."""
 
     def arriving(self, start: bytes, source: Source) -> Pipe | None:

@@ -164,7 +164,7 @@ class Route:
 
     async def settled(self) -> None:
         """Wait until nobody is at work."""
-        while self._posts or self._others or any(guest.busy for guest in self._guests.values()):
+        while self._posts or self._others or any(guest.busy for guest in self._guests.values()):  # noqa: ASYNC110
             await asyncio.sleep(GLANCE)
 
     def end(self) -> None:

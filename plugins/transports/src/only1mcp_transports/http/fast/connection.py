@@ -28,10 +28,10 @@ class Connection(asyncio.Protocol):
     """See above."""
 
     __slots__ = (
+        "_arrival",
         "_body",
         "_chunks",
         "_eof",
-        "_arrival",
         "_general",
         "_head",
         "_idle",

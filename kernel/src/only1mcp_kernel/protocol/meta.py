@@ -1,0 +1,56 @@
+"""What the `_meta` of a request says, as far as the gateway wants to know. The rest of it is nobody's business here."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from only1mcp_sdk import Json
+from only1mcp_sdk.members import split
+
+PREFIX = "io.modelcontextprotocol/"
+VERSION = PREFIX + "protocolVersion"
+CAPABILITIES = PREFIX + "clientCapabilities"
+CLIENT_INFO = PREFIX + "clientInfo"
+LOG_LEVEL = PREFIX + "logLevel"
+RELATED_TASK = PREFIX + "related-task"
+PREFIX_BYTES, CLIENT_INFO_BYTES, LOG_LEVEL_BYTES = PREFIX.encode(), CLIENT_INFO.encode(), LOG_LEVEL.encode()
+
+PER_REQUEST = frozenset({VERSION, CAPABILITIES, CLIENT_INFO, LOG_LEVEL})
+"""What requests of the modern era alone carry."""
+
+_ABSENT = Raw(b"")
+
+
+class Said(Struct, gc=False):
+    """JSON values; empty where something is not said."""
+
+    version: Raw = field(default=_ABSENT, name=VERSION)
+    capabilities: Raw = field(default=_ABSENT, name=CAPABILITIES)
+    client_info: Raw = field(default=_ABSENT, name=CLIENT_INFO)
+    progress_token: Raw = field(default=_ABSENT, name="progressToken")
+    traceparent: Raw = _ABSENT
+    tracestate: Raw = _ABSENT
+    baggage: Raw = _ABSENT
+    log_level: Raw = field(default=_ABSENT, name=LOG_LEVEL)
+
+
+NOTHING = Said()
+_decode = msgspec.json.Decoder(Said).decode
+_BESIDE = tuple(len(each.encode_name) + len(b'"":,') for each in msgspec.structs.fields(Said))
+"""The bytes of compact JSON that each member takes beside its value."""
+
+
+def read_meta(raw: Json) -> Said:
+    """Raises `ValueError` for what is no object, or has a member twice."""
+    try:
+        said = _decode(raw)
+    except RecursionError:
+        raise msgspec.DecodeError("JSON is malformed: it is nested too deeply") from None
+    accounted = 1
+    for value, beside in zip(msgspec.structs.astuple(said), _BESIDE, strict=True):
+        if value is not _ABSENT:
+            accounted += beside + len(value)
+    if accounted != len(raw):
+        split(raw)  # there is more in it, which may be the same once more
+    return said

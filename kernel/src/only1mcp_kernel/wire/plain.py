@@ -1,0 +1,122 @@
+"""Plain messages, read in one decode: what nearly every request and every result looks like.
+
+A message is plain when the members known here account for each of its bytes, so that nothing can be in it twice or go
+unseen. Any other message is None here, and for `envelope` to read; what is read here reads the same there.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw, Struct
+
+from only1mcp_kernel.wire.envelope import Envelope
+from only1mcp_sdk import Json, Members
+
+_ABSENT = Raw(b"")
+
+
+class _Params(Struct, frozen=True, gc=False):
+    name: Raw = _ABSENT
+    uri: Raw = _ABSENT
+    arguments: Raw = _ABSENT
+    meta: Raw = msgspec.field(default=_ABSENT, name="_meta")
+
+
+_NO_PARAMS = _Params()
+
+
+class _Request(Struct, gc=False):
+    jsonrpc: str = ""
+    id: Raw = _ABSENT
+    method: str = ""
+    params: _Params = _NO_PARAMS
+
+
+class _Result(Struct, gc=False):
+    jsonrpc: str = ""
+    id: Raw = _ABSENT
+    result: Raw = _ABSENT
+
+
+_request = msgspec.json.Decoder(_Request).decode
+_result = msgspec.json.Decoder(_Result).decode
+# The bytes of compact JSON without what is in it.
+_REQUEST = len(b'{"jsonrpc":"2.0","id":,"method":""}')
+_PARAMS = len(b',"params":{}')
+_NAME = len(b'"name":,')
+_URI = len(b'"uri":,')
+_ARGUMENTS = len(b'"arguments":,')
+_META = len(b'"_meta":,')
+_RESULT = len(b'{"jsonrpc":"2.0","id":,"result":}')
+_BEGINS_ID = frozenset(b'"-0123456789')
+
+
+def read_request(body: bytes) -> tuple[Envelope, Members] | None:
+    """A request, and the members of its params. Its envelope has none."""
+    if not (body.isascii() or _is_text(body)):
+        return None
+    try:
+        read = _request(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    id, method, params = bytes(read.id), read.method, read.params
+    if read.jsonrpc != "2.0" or not method or not id or id[0] not in _BEGINS_ID:
+        return None
+    members: Members = {}
+    accounted = _REQUEST + len(id) + len(method)
+    if params is not _NO_PARAMS:
+        accounted += _PARAMS
+        if params.name is not _ABSENT:
+            name = members["name"] = bytes(params.name)
+            accounted += _NAME + len(name)
+        if params.uri is not _ABSENT:
+            uri = members["uri"] = bytes(params.uri)
+            accounted += _URI + len(uri)
+        if params.arguments is not _ABSENT:
+            arguments = members["arguments"] = bytes(params.arguments)
+            accounted += _ARGUMENTS + len(arguments)
+        if params.meta is not _ABSENT:
+            meta = members["_meta"] = bytes(params.meta)
+            accounted += _META + len(meta)
+        if members:
+            accounted -= 1  # there is one comma less than there are members
+    if accounted != len(body) and len(body) - accounted != _spaces_around(
+        body, (id, method.encode(), *members.values())
+    ):
+        return None
+    return Envelope(id, method), members
+
+
+def read_result(body: bytes) -> tuple[int, Json] | None:
+    """The number that a request of ours had, and its result."""
+    if not (body.isascii() or _is_text(body)):
+        return None
+    try:
+        read = _result(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    id, result = bytes(read.id), bytes(read.result)
+    if read.jsonrpc != "2.0" or not id.isdigit() or len(id) > 18 or not result:
+        return None
+    accounted = _RESULT + len(id) + len(result)
+    if accounted != len(body) and len(body) - accounted != _spaces_around(body, (id, result)):
+        return None
+    return int(id), result
+
+
+def _is_text(body: bytes) -> bool:
+    """Whether it is UTF-8, which decoders do not look for in what they leave raw."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _spaces_around(body: bytes, values: tuple[bytes, ...]) -> int:
+    """How many of its bytes are white space outside of these values."""
+    spaces = body.count(b" ") - sum([value.count(b" ") for value in values])
+    if b"\n" in body or b"\t" in body or b"\r" in body:
+        for space in (b"\n", b"\t", b"\r"):
+            spaces += body.count(space) - sum([value.count(space) for value in values])
+    return spaces
