@@ -43,6 +43,8 @@ class HttpConnection:
         self.buffers = context.buffers
         self.url = config.url
         self.log = context.logger
+        self.in_session = False
+        """The server knows the client by a session."""
         self._inbox = inbox
         self._context = context
         self._siblings = siblings
@@ -72,7 +74,8 @@ class HttpConnection:
     def send(self, message: bytes, headers: Mapping[str, str], stream: int) -> None:
         self._last_headers = headers
         if self._calm:
-            self._post(message, headers, stream)
+            reply = self._replies[stream] = Reply(self, message, headers, stream)
+            self.lane.post(message, headers, reply)
         elif self._over:
             return
         elif self._fallback.connection is not None:
@@ -106,10 +109,6 @@ class HttpConnection:
 
     # -- for replies and listening
 
-    @property
-    def has_session(self) -> bool:
-        return self.lane.session is not None
-
     def knows(self, head: Head) -> bool:
         """Whether an answer tells nothing new about the server."""
         return self._calm and (not head.session or head.session == self.lane.session)
@@ -138,10 +137,12 @@ class HttpConnection:
                 self._turn.begin()
                 self._take_stock()
             self.lane.session = session
+            self.in_session = True
 
     def end_session(self) -> None:
         """The server does not know the session any more. Reported when the request at hand has been."""
         self.lane.session = None
+        self.in_session = False
         self._session_ended = True
 
     def report_session(self) -> None:
@@ -158,10 +159,11 @@ class HttpConnection:
 
     def answered(self, stream: int, message: bytes) -> None:
         """As `received` and `finished`, for a server that is known."""
-        self._replies.pop(stream, None)
-        self._inbox.received(message, stream)
+        del self._replies[stream]
+        inbox = self._inbox
+        inbox.received(message, stream)
         if not self._over:
-            self._inbox.ended(stream, "")
+            inbox.ended(stream, "")
 
     def arriving(self, start: bytes, source: Source, stream: int) -> Pipe | None:
         return None if self._over else self._inbox.arriving(start, source, stream)
@@ -189,8 +191,7 @@ class HttpConnection:
             self._post(message, headers, stream)
 
     def _post(self, message: bytes, headers: Mapping[str, str], stream: int) -> None:
-        reply = Reply(self, message, headers, stream)
-        self._replies[stream] = reply
+        reply = self._replies[stream] = Reply(self, message, headers, stream)
         self.lane.post(message, headers, reply)
 
     def _end(self, stream: int, problem: str) -> None:

@@ -77,7 +77,7 @@ class Listening(Taker):
             self._open = self._opened = True
             return
         connection.log.debug("no stream for listening: %s", status_line(head))
-        if head.status == 404 and self._opened and connection.has_session:
+        if head.status == 404 and self._opened and connection.in_session:
             connection.end_session()
         if head.status >= 500 and head.status != 501:
             self._again()

@@ -48,7 +48,7 @@ class Refusal:
             if not reply.over:
                 reply.finish(status_line(head))
             return
-        misunderstood = head.status in _STRANGE and not reply.connection.has_session
+        misunderstood = head.status in _STRANGE and not reply.connection.in_session
         reply.finish(refused(reply.connection.url, head, body), misunderstood=misunderstood)
 
     def broke(self, problem: str) -> None:

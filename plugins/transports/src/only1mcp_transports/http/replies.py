@@ -50,7 +50,7 @@ class Reply(Taker):
         self.message = message
         """What is answered."""
         self.stream = stream
-        self.in_session = connection.has_session
+        self.in_session = connection.in_session
         self.headers = headers
         self._reading: Reading | None = None
 
@@ -58,7 +58,7 @@ class Reply(Taker):
 
     def whole(self, head: Head, body: bytes) -> None:
         connection = self.connection
-        if head.plain and connection.knows(head) and len(body) <= connection.limit:
+        if head.plain and len(body) <= connection.limit and connection.knows(head):
             # Nearly every answer. What follows could do the same, in more steps.
             message = body if head.type == JSON else lone_message(body)
             if message and not message.isspace():

@@ -169,7 +169,7 @@ class Stream:
             reply.finish("")
         elif self._pipe is not None:  # its beginning is with the client already
             reply.finish(self._problem or "the answer's stream ended in the middle of the answer")
-        elif events is None or not events.last_id or not reply.connection.has_session:
+        elif events is None or not events.last_id or not reply.connection.in_session:
             reply.finish(self._problem)
         else:
             if self._attempts < 0 and not self._problem:

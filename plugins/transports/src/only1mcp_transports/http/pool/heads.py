@@ -45,17 +45,17 @@ class Heads:
     """Reads heads. Those of one server are much alike, so that many were read before."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, WireHead] = {}
+        self.known: dict[bytes, WireHead] = {}
 
     def read(self, raw: bytes) -> WireHead:
         """`raw` ends with the empty line. Raises `BadHead`."""
-        head = self._known.get(raw)
+        head = self.known.get(raw)
         if head is None:
             head = read(raw)
             if len(raw) <= _REMEMBERED:
-                if len(self._known) == _KNOWN:
-                    self._known.clear()
-                self._known[raw] = head
+                if len(self.known) == _KNOWN:
+                    self.known.clear()
+                self.known[raw] = head
         return head
 
 

@@ -55,11 +55,13 @@ class Pool:
 
     def post(self, message: bytes, headers: Mapping[str, str], taker: Taker) -> None:
         try:
-            head = self._requests.post(headers)
+            head = b"%b%d\r\n\r\n" % (self._requests.post(headers), len(message))
         except ValueError:
             self._refuse(taker)
-        else:
-            self._send(taker, b"%b%d\r\n\r\n" % (head, len(message)), message)
+            return
+        idle = self.idle
+        if not idle or not idle.pop().send(taker, head, message):
+            self._send(taker, head, message)
 
     def get(self, last_id: bytes, headers: Mapping[str, str], taker: Taker) -> None:
         try:
@@ -100,11 +102,8 @@ class Pool:
     # -- at work
 
     def _send(self, taker: Taker, head: bytes, body: bytes) -> None:
-        idle = self.idle
-        while idle:
-            wire = idle.pop()
-            if wire.usable:
-                wire.send(taker, head, body)
+        while self.idle:
+            if self.idle.pop().send(taker, head, body):
                 return
         wire = Wire(self, taker)
         self._wires.add(wire)

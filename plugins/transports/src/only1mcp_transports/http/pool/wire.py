@@ -44,6 +44,7 @@ class Wire(asyncio.Protocol):
         "_early",
         "_head",
         "_interim",
+        "_known",
         "_left",
         "_loop",
         "_pausing",
@@ -62,6 +63,7 @@ class Wire(asyncio.Protocol):
         self.rested = 0
         """How often the pool has seen it idle."""
         self._pool = pool
+        self._known = pool.heads.known
         self._taker: Taker | None = taker
         taker.errand = self
         self._transport: asyncio.Transport | None = None
@@ -79,25 +81,25 @@ class Wire(asyncio.Protocol):
 
     # -- for the pool
 
-    @property
-    def usable(self) -> bool:
-        return self._transport is not None and not self._transport.is_closing()
-
-    def send(self, taker: Taker, head: bytes, body: bytes) -> None:
-        """Use it for a request. It is idle, and usable."""
+    def send(self, taker: Taker, head: bytes, body: bytes) -> bool:
+        """Use it for a request; it is idle. False where it is of no use any more."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return False
         self._taker = taker
         taker.errand = self
-        self.write(head, body)
+        if len(body) > LARGE:
+            self.write(head, body)
+        else:
+            transport.write(head + body)
+        return True
 
     def write(self, head: bytes, body: bytes) -> None:
         """The request. Nothing is sent where the connection was lost in the meantime, as its taker learns."""
         if self._transport is None or self._transport.is_closing():
             return
-        if len(body) > LARGE:
-            self._uploading = True
-            self._transport.writelines((head, body))
-        else:
-            self._transport.write(head + body)
+        self._uploading = len(body) > LARGE
+        self._transport.writelines((head, body))
 
     def look(self, now: float, patience: int) -> None:
         """Called every now and then: give up what lasts too long, and be dropped after so many times idle."""
@@ -156,12 +158,30 @@ class Wire(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._taker is None:
+        taker = self._taker
+        if taker is None:
             self.abort()
-        elif self._state == _HEAD:
-            self._read_head(data)
-        else:
+        elif self._state != _HEAD:
             self._read_body(data)
+        elif not self._take_at_once(taker, data):
+            self._read_head(data)
+
+    def _take_at_once(self, taker: Taker, data: bytes) -> bool:
+        """Take a whole answer like one before, after which the connection is idle: nearly every one is. What follows
+        could do the same, in more steps."""
+        end = data.find(b"\r\n\r\n") + 4
+        head = self._known.get(data[:end])
+        if head is None or head.length != len(data) - end or not head.keep or head.status < 200:
+            return False
+        transport = self._transport
+        if self._early or self._uploading or self._pausing or transport is None or transport.is_closing():
+            return False
+        self._taker = taker.errand = None
+        self._interim = self.rested = 0
+        self._deadline = 0.0
+        self._pool.idle.append(self)
+        taker.whole(head, data[end:])
+        return True
 
     def eof_received(self) -> None:
         if self._taker is not None and self._state == _END:
