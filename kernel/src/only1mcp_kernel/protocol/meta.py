@@ -14,7 +14,9 @@ CAPABILITIES = PREFIX + "clientCapabilities"
 CLIENT_INFO = PREFIX + "clientInfo"
 LOG_LEVEL = PREFIX + "logLevel"
 RELATED_TASK = PREFIX + "related-task"
-PREFIX_BYTES, CLIENT_INFO_BYTES, LOG_LEVEL_BYTES = PREFIX.encode(), CLIENT_INFO.encode(), LOG_LEVEL.encode()
+PREFIX_BYTES, CLIENT_INFO_BYTES = PREFIX.encode(), CLIENT_INFO.encode()
+LOG_LEVEL_BYTES, RELATED_TASK_BYTES = LOG_LEVEL.encode(), RELATED_TASK.encode()
+"""What a `_meta` that says this contains; cheaper to look for than to take it apart."""
 
 PER_REQUEST = frozenset({VERSION, CAPABILITIES, CLIENT_INFO, LOG_LEVEL})
 """What requests of the modern era alone carry."""

@@ -17,15 +17,14 @@ import msgspec
 
 from only1mcp_kernel.protocol.capabilities import read_client
 from only1mcp_kernel.protocol.errors import Refused
+from only1mcp_kernel.protocol.meta import RELATED_TASK, RELATED_TASK_BYTES
 from only1mcp_kernel.protocol.revisions import MISSING_CAPABILITY
 from only1mcp_sdk import Capabilities, Era, Failure, Json, Members
 from only1mcp_sdk.members import array, encode, items, join, quoted, split, text
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 _EXTENSION = EXTENSION.encode()
-RELATED = "io.modelcontextprotocol/related-task"
-RELATED_BYTES = RELATED.encode()
-"""What a message that mentions a task contains; cheaper to look for than to take it apart."""
+RELATED, RELATED_BYTES = RELATED_TASK, RELATED_TASK_BYTES
 
 NAMING = frozenset({"tasks/get", "tasks/result", "tasks/cancel", "tasks/update"})
 """The methods that name a task, in `params.taskId`."""

@@ -19,6 +19,7 @@ from only1mcp_kernel.protocol.meta import (
     LOG_LEVEL_BYTES,
     PER_REQUEST,
     PREFIX_BYTES,
+    RELATED_TASK_BYTES,
     VERSION,
 )
 from only1mcp_kernel.protocol.revisions import LATEST_MODERN
@@ -120,7 +121,7 @@ class ModernDialect:
         return envelope.request(b"%d" % id, method, join(params)), self.headers_for(method, params)
 
     def takes(self, meta: Json) -> bool:
-        return CLIENT_INFO_BYTES in meta and LOG_LEVEL_BYTES not in meta
+        return CLIENT_INFO_BYTES in meta and LOG_LEVEL_BYTES not in meta and RELATED_TASK_BYTES not in meta
 
     def headers_for(self, method: str, params: Members) -> Mapping[str, str]:
         member = modern.NAME_PARAM.get(method)

@@ -155,16 +155,15 @@ class Router:
 
     def _owned(self, exchange: Exchange, done: Done) -> None:
         kind, member = _OWNED[exchange.method]
-        name = text(exchange.params.get(member)) if exchange.params else None
-        if name is None:
+        table = self.views.table
+        owned = table.owners[kind].get(exchange.name)
+        if owned is not None and not table.aliases:  # as a rule
+            exchange.server, exchange.target = owned
+            self._handlers[owned[0]](exchange, done)
+        elif not exchange.name and not isinstance(text((exchange.params or {}).get(member)), str):
             done(Failure.of(INVALID_PARAMS, f"Invalid params: {exchange.method} needs a {member}"))
-            return
-        exchange.name = name
-        owned = self.views.table.owners[kind].get(name)
-        if owned is not None:  # as it nearly always is
-            self._forward(owned, exchange, done)
         else:
-            self._forward_named(kind, name, exchange, done)
+            self._forward_named(kind, exchange.name, exchange, done)
 
     def _forward_named(self, kind: EntryKind, name: str, exchange: Exchange, done: Done) -> None:
         owned = self._leads.owner(kind, name)

@@ -25,6 +25,7 @@ from only1mcp_sdk import (
     Handler,
     InputRequired,
     Json,
+    Members,
     Only1McpError,
     Outcome,
     Question,
@@ -54,7 +55,7 @@ class Attempts:
     ) -> None:
         self._server = server
         self._balancer = balancer
-        self._parking = parking
+        self.parking = parking
         self._pins = pins
         self._levels = levels
         self._tasks = tasks
@@ -69,30 +70,38 @@ class Attempts:
         `attempt` (this server's own, with filters around it) serve it there."""
 
         def serve(exchange: Exchange, done: Done) -> None:
-            endpoint: Endpoint | None
-            if exchange.state is not None and self._parking.is_ours(exchange.state):
-                call = self._parking.take(exchange)
-                if call is not None:
-                    call.resume(exchange, self._sealing(exchange, call.endpoint.key, done))
-                    return
-                endpoint = self._server.endpoint(self._pins.unpin(exchange) or "")
-                if endpoint is None:
-                    done(STALE)
-                    return
-            elif exchange.endpoint:  # where a task is
-                endpoint = self._server.endpoint(exchange.endpoint)
-                if endpoint is None:
-                    done(STALE)
-                    return
-            else:
-                endpoint = self._pick(exchange)
-                if endpoint is None:
-                    done(self._unavailable(self._server.problem))
-                    return
+            if exchange.state is not None or exchange.endpoint:
+                self._serve_again(exchange, done, attempt)
+                return
+            endpoint = self._pick(exchange)
+            if endpoint is None:
+                done(self._unavailable(self._server.problem))
+                return
             exchange.endpoint = endpoint.key
             attempt(exchange, self._sealing(exchange, endpoint.key, done))
 
         return serve
+
+    def _serve_again(self, exchange: Exchange, done: Done, attempt: Handler) -> None:
+        """Serve a retry, or what is about a task."""
+        if exchange.state is not None and self.parking.is_ours(exchange.state):
+            call = self.parking.take(exchange)
+            if call is not None:
+                call.resume(exchange, self._sealing(exchange, call.endpoint.key, done))
+                return
+            endpoint = self._server.endpoint(self._pins.unpin(exchange) or "")
+        elif exchange.endpoint:  # where a task is
+            endpoint = self._server.endpoint(exchange.endpoint)
+        else:
+            endpoint = self._pick(exchange)
+            if endpoint is None:
+                done(self._unavailable(self._server.problem))
+                return
+        if endpoint is None:
+            done(STALE)
+            return
+        exchange.endpoint = endpoint.key
+        attempt(exchange, self._sealing(exchange, endpoint.key, done))
 
     def _sealing(self, exchange: Exchange, endpoint: str, done: Done) -> Done:
         """A `done` for which request states are sealed."""
@@ -101,7 +110,7 @@ class Attempts:
         def leave(outcome: Outcome) -> None:
             if isinstance(outcome, InputRequired):
                 outcome = self._pins.pinned(exchange, endpoint, len(self._server.endpoints), outcome)
-                outcome = self._parking.sealed(exchange, params, outcome)
+                outcome = self.parking.sealed(exchange, params, outcome)
             done(outcome)
 
         return leave
@@ -122,14 +131,16 @@ class Attempts:
         if endpoint is None:
             done(STALE)
             return
-        if exchange.method in NAMING and exchange.caller.era == "legacy":
+        caller = exchange.caller
+        if exchange.method in NAMING and caller.era == "legacy":
             link = self._server.tasks.link_of(exchange)
             if link is None:
                 done(STALE)
                 return
         else:
-            link = endpoint.ready(exchange.caller)
-        if link is not None and not self._levels.lacks(link, exchange):
+            link = endpoint.ready(caller)
+        level = exchange.log_level if caller.era == "modern" else self._levels.wanted.get(caller.session)
+        if link is not None and (level is None or not self._levels.lacks(link, exchange)):
             self._call(endpoint, link, exchange, done)
             return
         work = self._call_later(endpoint, link, exchange, done)
@@ -171,8 +182,8 @@ class Attempts:
                 timeout = max(timeout, server.tasks.seconds_left(exchange))
             if self._timer is None:
                 self._timer = self._loop.call_later(self._interval, self._look)
-        reread = server.tasks.reader(endpoint, link, exchange)
-        Call(self, endpoint, exchange, link, self._parking, timeout, reread, mirror).start(done, now)
+        reread = server.tasks.reader(endpoint, link, exchange) if link.era == caller.era else None
+        Call(self, endpoint, exchange, link, timeout, reread, mirror).start(done, now)
 
     @property
     def _interval(self) -> float:
@@ -199,6 +210,10 @@ class Attempts:
     @property
     def server_name(self) -> str:
         return self._server.name
+
+    def own_meta(self, call: Call) -> Members:
+        """The `_meta` for a call, in the server's words."""
+        return self._server.tasks.own_meta(call.link, call.exchange)
 
     def ended(self, call: Call, outcome: Outcome) -> None:
         """The server has answered, or never will."""

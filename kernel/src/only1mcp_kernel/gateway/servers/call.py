@@ -16,7 +16,6 @@ from msgspec import Raw, Struct
 
 from only1mcp_kernel.gateway.servers.link import Link
 from only1mcp_kernel.gateway.servers.mirroring import Mirror
-from only1mcp_kernel.gateway.servers.parking import Parking
 from only1mcp_kernel.gateway.servers.pouring import Pouring
 from only1mcp_kernel.gateway.servers.request import read_error
 from only1mcp_kernel.protocol import bridge, tasks
@@ -91,7 +90,6 @@ class Call:
         "_attempts",
         "_done",
         "_mirror",
-        "_parking",
         "_pouring",
         "_questions",
         "_reread",
@@ -111,7 +109,6 @@ class Call:
         endpoint: Endpoint,
         exchange: Exchange,
         link: Link,
-        parking: Parking,
         timeout: float,
         reread: Reread | None = None,
         mirror: Mirror | None = None,
@@ -127,7 +124,6 @@ class Call:
         self.expires = NEVER
         """When it has taken too long, on the event loop's clock."""
         self._attempts = attempts
-        self._parking = parking
         self._timeout = timeout
         self._reread = reread
         self._mirror = mirror
@@ -162,10 +158,9 @@ class Call:
         exchange, link = self.exchange, self.link
         self.id = id = next(link.ids)
         method, caller, dialect = exchange.method, exchange.caller, link.dialect
-        params = exchange.params.copy() if exchange.params else {}
         member = NAME_PARAM.get(method)
-        if member is not None:
-            params[member] = quoted(exchange.target)
+        params = exchange.params or {}
+        params = params.copy() if member is None else {**params, member: quoted(exchange.target)}
         unread = exchange.unread_meta
         if (
             link.era == caller.era
@@ -186,7 +181,7 @@ class Call:
     def _bridged(self, id: int, params: Members) -> tuple[bytes, Mapping[str, str]]:
         """The request where its `_meta` has to be another one than the client's."""
         exchange, link = self.exchange, self.link
-        method, caller, meta = exchange.method, exchange.caller, exchange.meta
+        method, caller, meta = exchange.method, exchange.caller, self._attempts.own_meta(self)
         capabilities = caller.capabilities
         if link.era != caller.era:
             capabilities = tasks.without(capabilities)
@@ -381,7 +376,7 @@ class Call:
     def cancel(self, reason: str) -> None:
         """The client gave up, or nobody came back."""
         self.link.cancel(self.id, reason, self.principal)
-        self._parking.forget(self)
+        self._attempts.parking.forget(self)
         self._let_questions_go()
         self._end(CANCELLED)
 
@@ -393,7 +388,7 @@ class Call:
     def _park(self) -> None:
         if self._done is None or not self._questions:
             return
-        state = self._parking.park(self)
+        state = self._attempts.parking.park(self)
         if state is None:
             self.link.cancel(self.id, "too many calls wait for this client", self.principal)
             self._end(self._failure("asks for input, but too many calls already wait for this client"))
@@ -427,7 +422,7 @@ class Call:
                     self._take_back(key)
                     self._attempts.orphaned(self, id, question)  # it may have been another call's all along
             return
-        self._pause()
+        self.seconds += self._attempts.now() - self._asked_at
         done, self._done = self._done, None
         self.exchange.on_cancel = None  # nothing is left to be told, and nothing has to be collected
         if self._pouring is not None:

@@ -23,7 +23,8 @@ class LogLevels:
     """The levels that one server's clients asked for."""
 
     def __init__(self, timeout: float, tasks: Tasks, log: logging.Logger) -> None:
-        self._wanted: dict[str, str] = {}
+        self.wanted: dict[str, str] = {}
+        """By the session that asked."""
         self._timeout = timeout
         self._tasks = tasks
         self._log = log
@@ -32,14 +33,14 @@ class LogLevels:
 
     def want(self, session: str, level: str, links: Iterable[Link]) -> None:
         """A session wants messages of this level and worse."""
-        self._wanted[session] = level
+        self.wanted[session] = level
         for link in links:
             if session in link.members:
                 self.settle(link)
 
     def forget(self, session: str, links: Iterable[Link]) -> None:
         """A session ended, and uses no link any more: what the others want is enough."""
-        self._wanted.pop(session, None)
+        self.wanted.pop(session, None)
         for link in links:
             self.settle(link)
 
@@ -47,9 +48,9 @@ class LogLevels:
         """Ask a legacy server for what its clients want now, if that is new."""
         if link.era != "legacy" or "logging" not in declared(link.greeting):
             return
-        if link.requested_level is None and not any(each in self._wanted for each in link.members):
+        if link.requested_level is None and not any(each in self.wanted for each in link.members):
             return
-        levels = [self._wanted.get(each, UNASKED_LEVEL) for each in link.members]
+        levels = [self.wanted.get(each, UNASKED_LEVEL) for each in link.members]
         if link.requested_level is not None:
             levels.append(link.requested_level)
         level = most_verbose(levels)
@@ -83,7 +84,7 @@ class LogLevels:
     def _level(self, exchange: Exchange) -> str | None:
         """The level that the client of an exchange asked for, if it did."""
         if exchange.caller.era == "legacy":
-            return self._wanted.get(exchange.caller.session)
+            return self.wanted.get(exchange.caller.session)
         return exchange.log_level if exchange.log_level in LEVELS else None
 
     async def _send(self, link: Link, level: str, before: asyncio.Task[None] | None) -> None:

@@ -64,13 +64,8 @@ class TaskRelay:
         return 0.0 if task is None else task.until - asyncio.get_running_loop().time()
 
     def reader(self, endpoint: Endpoint, link: Link, exchange: Exchange) -> Reread | None:
-        """What puts the outcome of a call right; None where no task can be in it."""
+        """What puts the outcome of a call within one era right; None where no task can be in it."""
         method, era, params = exchange.method, link.era, exchange.params
-        unread = exchange.unread_meta
-        if (unread is None or tasks.RELATED_BYTES in unread) and tasks.RELATED in exchange.meta:
-            exchange.meta = self._own_meta(link, exchange)
-        if exchange.caller.era != era:
-            return None
         if method == "tools/call":
             if era == "legacy":
                 takes = params is not None and "task" in params
@@ -83,9 +78,11 @@ class TaskRelay:
             return self._reread(lambda call, raw: tasks.answered(method, raw, self._shower(endpoint, call)))
         return None
 
-    def _own_meta(self, link: Link, exchange: Exchange) -> Members:
-        """The `_meta` of a request that belongs to a task, in the server's words."""
+    def own_meta(self, link: Link, exchange: Exchange) -> Members:
+        """The `_meta` of a request, which may belong to a task, in the server's words."""
         meta = exchange.meta
+        if tasks.RELATED not in meta:
+            return meta
         if link.era != exchange.caller.era:
             return {name: value for name, value in meta.items() if name != tasks.RELATED}
         try:
