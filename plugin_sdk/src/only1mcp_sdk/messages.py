@@ -37,8 +37,9 @@ class Principal(Struct, frozen=True, cache_hash=True):
 ANONYMOUS = Principal("anonymous")
 
 
-class Arrival(Struct, frozen=True):
-    """How a message came in, as far as the transport knows."""
+class Arrival(Struct, eq=False):
+    """How a message came in, as far as the transport knows. Messages that come in alike, over one connection and with
+    the same header fields, may come with the same arrival: what the gate finds out about it then holds for all."""
 
     transport: str
     profile: str = "default"
@@ -47,6 +48,8 @@ class Arrival(Struct, frozen=True):
     peer: str = ""
     local: bool = False
     """The peer is the very process that started this gateway: nobody asks it for credentials."""
+    found: Any = None
+    """The gate's own: what it found out."""
 
 
 class Capabilities(Struct, frozen=True, cache_hash=True):

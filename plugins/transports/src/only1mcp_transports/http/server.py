@@ -76,7 +76,7 @@ class Route:
         self._lane = lane
         self.buffer_bytes = 0
         self._guests: dict[str, Guest] = {}
-        self._posts: set[Answer] = set()
+        self.posts: set[Answer] = set()
         """What plain POSTs wait for."""
         self._others = 0
         """POSTs of aiohttp's lane."""
@@ -103,16 +103,16 @@ class Route:
 
     def begin(self, answer: Answer) -> None:
         """A POST is at work; draining waits for it."""
-        self._posts.add(answer)
+        self.posts.add(answer)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._prompt / LOOKS, self._look)
 
     def _look(self) -> None:
         """Tell answers that do not come at once."""
         self._timer = None
-        if self._posts:
+        if self.posts:
             self._timer = asyncio.get_running_loop().call_later(self._prompt / LOOKS, self._look)
-        for answer in list(self._posts):
+        for answer in list(self.posts):
             answer.looks += 1
             if answer.looks == LOOKS + 1:
                 answer.timed_out()
@@ -123,7 +123,7 @@ class Route:
 
     def leave(self, answer: Answer) -> None:
         """It is over."""
-        self._posts.discard(answer)
+        self.posts.discard(answer)
         if answer.waited or answer.streaming:
             self._silences.discard(answer)
             self._probes.discard(answer)
@@ -164,7 +164,7 @@ class Route:
 
     async def settled(self) -> None:
         """Wait until nobody is at work."""
-        while self._posts or self._others or any(guest.busy for guest in self._guests.values()):  # noqa: ASYNC110
+        while self.posts or self._others or any(guest.busy for guest in self._guests.values()):  # noqa: ASYNC110
             await asyncio.sleep(GLANCE)
 
     def end(self) -> None:
@@ -209,6 +209,7 @@ class BoundServer:
         if route is None or route.owner is not owner:
             return
         route.draining = True
+        self.lane.routes_changed()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await route.settled()

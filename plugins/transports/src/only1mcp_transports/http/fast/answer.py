@@ -56,19 +56,19 @@ class Answer:
     def finish(self, message: bytes = b"", status: int = 200, headers: Mapping[str, str] = _NOTHING) -> None:
         if self.over:
             return
+        self.over = True
+        self.route.leave(self)
         connection = self._connection
         if self.streaming:
             connection.write(_chunk(sse_event(message)) + LAST_CHUNK if message else LAST_CHUNK)
         elif status == 200 and message and not headers and not self._cors:
             begin = b"%b%d%b" % (JSON_HEAD, len(message), connection.lane.common_fields)
             if len(message) < LARGE:
-                connection.write(begin + message)
-            else:
-                connection.write_all((begin, message))
+                connection.complete(begin + message)
+                return
+            connection.write_all((begin, message))
         else:
             connection.write(whole(message, status, {**headers, **self._cors}))
-        self.over = True
-        self.route.leave(self)
         connection.answered()
 
     def pour(self, source: Source, headers: Mapping[str, str] = _NOTHING) -> Pipe | None:

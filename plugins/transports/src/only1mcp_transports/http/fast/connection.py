@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from only1mcp_sdk import Arrival, Pipe, Source
 from only1mcp_transports.http.fast.answer import Answer, Chunks
-from only1mcp_transports.http.fast.heads import END, MAX_HEAD, Head, may_be_plain
+from only1mcp_transports.http.fast.heads import END, MAX_HEAD, Head, Place, may_be_plain
 from only1mcp_transports.http.fast.response import closing
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ class Connection(asyncio.Protocol):
         self._peer = ""
         self._idle = False
         """Nothing is under way: what comes next is a request."""
-        self._arrival: tuple[Head, Arrival] | None = None
-        """How the last request came in. The next one mostly has the same head."""
+        self._arrival: tuple[Place, Arrival] | None = None
+        """How the last request came in. The next one mostly comes in alike."""
         self._rest = b""
         """What has come of a head, or of requests that have to wait."""
         self._head: Head | None = None
@@ -106,11 +106,19 @@ class Connection(asyncio.Protocol):
         self._drop_body()
 
     def data_received(self, data: bytes) -> None:
-        if self._idle:
-            self._idle = False
-            self._read(data)
-        else:
+        if not self._idle:
             self._read_on(data)
+            return
+        begin = data.find(END) + 4
+        known = self.lane.heads.whole.get(data[:begin])
+        if known is not None and known[1] == len(data) - begin:  # like one before, whole and alone: the rule
+            place = known[0].place
+            if place is not None and place.version == self.lane.version:
+                gate = place.entrance.gate
+                if known[1] <= gate.message_limit and gate.has_profile(place.profile):
+                    self._serve(known[0], place, data[begin:])
+                    return
+        self._read(data)
 
     def _read_on(self, data: bytes) -> None:
         if self._general is not None:
@@ -163,6 +171,8 @@ class Connection(asyncio.Protocol):
 
     def _read(self, data: bytes) -> None:
         """Serve the requests in these bytes, one after the other."""
+        self._idle = False
+        self._rest = b""
         lane = self.lane
         while data:
             end = data.find(END)
@@ -175,31 +185,26 @@ class Connection(asyncio.Protocol):
                 self._to_general(data)
                 return
             head, length = found
-            if begin + length != len(data):
-                data = self._cut(head, length, data, begin)
-                continue
-            self._serve(head, data[begin:])
-            return
-
-    def _cut(self, head: Head, length: int, data: bytes, begin: int) -> bytes:
-        """Serve the first request in these bytes; what is behind it and may be served at once comes back."""
-        if begin + length > len(data):
-            if not self.lane.take(length):
+            if begin + length <= len(data):
+                body, data = data[begin : begin + length], data[begin + length :]
+                self._serve_if_open(head, body)
+                if data and (self._busy or not self._idle):
+                    self._wait_with(data)
+                    return
+            elif not lane.take(length):
                 self._to_general(data)
-                return b""
-            self._idle = False
-            self._rest = b""
-            self._head, self._missing, self._taken = head, length, length
-            self.lane.waits(self)
-            if begin < len(data):
-                self._more_of_body(data[begin:])
-            return b""
-        body, data = data[begin : begin + length], data[begin + length :]
-        self._serve(head, body)
-        if self._busy:
-            self._wait_with(data)
-            return b""
-        return data
+                return
+            else:
+                self._collect(head, length, data[begin:])
+                return
+
+    def _collect(self, head: Head, length: int, data: bytes) -> None:
+        """A body that is not whole yet."""
+        self._idle = False
+        self._head, self._missing, self._taken = head, length, length
+        self.lane.waits(self)
+        if data:
+            self._more_of_body(data)
 
     def _wait_for(self, data: bytes) -> None:
         """A head has begun."""
@@ -218,7 +223,7 @@ class Connection(asyncio.Protocol):
         rest = data[self._missing :]
         body = b"".join(self._body)
         self._drop_body()
-        self._serve(head, body)
+        self._serve_if_open(head, body)
         if rest:
             self.data_received(rest)
 
@@ -226,29 +231,45 @@ class Connection(asyncio.Protocol):
         self.lane.give(self._taken)
         self._head, self._body, self._missing, self._taken = None, [], 0, 0
 
-    def _serve(self, head: Head, body: bytes) -> None:
+    def _serve_if_open(self, head: Head, body: bytes) -> None:
+        place = self.lane.place(head)
+        if place is not None:
+            self._serve(head, place, body)
+        else:
+            self.write(closing(503, "Service Unavailable: the gateway is stopping"))
+            self.end()
+
+    def _serve(self, head: Head, place: Place, body: bytes) -> None:
+        """Bring a request to the gate."""
         self._idle = False
-        self._rest = b""
+        self._serving = True
         self.since = 0.0
         known = self._arrival
-        arrival = known[1] if known is not None and known[0] is head else self._arrive(head)
-        self._serving = True
-        self.lane.serve(self, head, arrival, body)
+        arrival = known[1] if known is not None and known[0] is place else self._arrive(head, place)
+        self.lane.served += 1
+        answer = self.answer = Answer(self, place.route, place.cors)
+        try:
+            if head.posts:
+                place.route.begin(answer)
+                answer.posting = place.entrance.gate.post(arrival, body, answer)
+            else:
+                answer.posting = place.entrance.gate.stream(arrival, answer)
+                answer.open_stream()
+        except Exception:
+            place.entrance.log.exception("a %s request failed", head.method)
+            answer.fail()
         self._serving = False
-        answer = self.answer
-        if answer is not None and not answer.over:
-            return  # as it nearly always is
-        self.answer = None
-        if self._chunks is not None and self._chunks.over:
-            self._chunks = self._source = None
-        if self._chunks is None:
-            self._turn()
+        if answer.over:
+            self.answer = None
+            if self._chunks is not None and self._chunks.over:
+                self._chunks = self._source = None
+            if self._chunks is None:
+                self._turn()
 
-    def _arrive(self, head: Head) -> Arrival:
+    def _arrive(self, head: Head, place: Place) -> Arrival:
         """How a request with this head comes in."""
-        profile = head.place.profile if head.place is not None else ""
-        arrival = Arrival("http", profile, head.headers, self._peer)
-        self._arrival = head, arrival
+        arrival = Arrival("http", place.profile, head.headers, self._peer)
+        self._arrival = place, arrival
         return arrival
 
     def _wait_with(self, data: bytes) -> None:
@@ -284,6 +305,19 @@ class Connection(asyncio.Protocol):
         self._idle = lane.open and self._general is None
 
     # -- for answers
+
+    def complete(self, data: bytes) -> None:
+        """A whole answer."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        transport.write(data)
+        if self._serving or self._rest or self._eof or self._stopped_reading or self.lane.ending:
+            self.answered()
+            return
+        self.answer = None
+        self.since = self.lane.now
+        self._idle = True
 
     def write(self, data: bytes) -> None:
         transport = self.transport

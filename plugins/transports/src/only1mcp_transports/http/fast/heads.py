@@ -62,9 +62,20 @@ class Heads:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Head] = {}
+        """By what they are without the length of the body."""
+        self.whole: dict[bytes, tuple[Head, int]] = {}
+        """What `read` said of heads as they are."""
 
     def read(self, head: bytes) -> tuple[Head, int] | None:
         """A head, with the blank line that ends it, and the length of the body behind it; None when it is not plain."""
+        found = self._read(head)
+        if found is not None:
+            if len(self.whole) >= _MAX_KNOWN:
+                self.whole.clear()
+            self.whole[head] = found
+        return found
+
+    def _read(self, head: bytes) -> tuple[Head, int] | None:
         begin = head.find(_LENGTH)
         if begin < 0:
             begin = head.find(_LENGTH_LOWER)

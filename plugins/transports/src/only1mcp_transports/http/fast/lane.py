@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from only1mcp_sdk import LARGE, Arrival, Budget
-from only1mcp_transports.http.fast.answer import Answer
+from only1mcp_sdk import LARGE, Budget
 from only1mcp_transports.http.fast.connection import Connection
 from only1mcp_transports.http.fast.heads import Head, Heads, Place, passes
-from only1mcp_transports.http.fast.response import closing, common_fields
+from only1mcp_transports.http.fast.response import common_fields
 
 if TYPE_CHECKING:
     from only1mcp_transports.http.answer import PendingAnswer
+    from only1mcp_transports.http.fast.answer import Answer
     from only1mcp_transports.http.server import Route
 
 KEEPALIVE_SECONDS = 75.0
@@ -59,8 +59,8 @@ class Lane:
         self._find = find
         self._pending = pending
         self._buffers = buffers
-        self._heads = Heads()
-        self._version = 0
+        self.heads = Heads()
+        self.version = 0
         """Of the routes."""
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -73,7 +73,7 @@ class Lane:
 
     def routes_changed(self) -> None:
         """Other owners serve the paths, or none does."""
-        self._version += 1
+        self.version += 1
         if not self.open:
             self.open = True
             for each in list(self.connections):
@@ -115,31 +115,31 @@ class Lane:
 
     def plain(self, raw: bytes) -> tuple[Head, int] | None:
         """The head of a request that passes every check, and the length of its body; None for aiohttp to serve it."""
-        found = self._heads.read(raw)
+        found = self.heads.read(raw)
         if found is None:
             return None
-        head, length = found
-        place = head.place
-        if place is None or place.version != self._version:
-            place = head.place = self._place(head)
-            if place is None:
-                return None
-        gate = place.entrance.gate
-        if length > gate.message_limit or place.route.draining or not gate.has_profile(place.profile):
+        place = self.place(found[0])
+        if place is None:
             return None
-        return found
+        gate = place.entrance.gate
+        return found if found[1] <= gate.message_limit and gate.has_profile(place.profile) else None
+
+    def place(self, head: Head) -> Place | None:
+        """Where a request leads now, if it is one that leads somewhere and passes every check."""
+        if head.place is None or head.place.version != self.version:
+            head.place = self._place(head)
+        return head.place
 
     def _place(self, head: Head) -> Place | None:
-        """Where a request leads, if it is one that leads somewhere and passes every check."""
         if "?" in head.target or "%" in head.target:
             return None
         route, profile = self._find(head.target)
-        if route is None or route.plain is None:
+        if route is None or route.plain is None or route.draining:
             return None
         cors = passes(head, route.plain.rules)
         if cors is None:
             return None
-        return Place(self._version, route, route.plain, profile, cors)
+        return Place(self.version, route, route.plain, profile, cors)
 
     def take(self, count: int) -> bool:
         """Whether a body of that many bytes may be collected; `give` it back afterwards."""
@@ -148,29 +148,6 @@ class Lane:
     def give(self, count: int) -> None:
         if count > LARGE:
             self._buffers.give(count)
-
-    def serve(self, connection: Connection, head: Head, arrival: Arrival, body: bytes) -> None:
-        """Bring a request to the gate."""
-        place = head.place
-        if place is not None and place.version != self._version:
-            place = self._place(head)
-        if place is None or place.route.draining:
-            connection.write(closing(503, "Service Unavailable: the gateway is stopping"))
-            connection.end()
-            return
-        self.served += 1
-        route, entrance = place.route, place.entrance
-        answer = connection.answer = Answer(connection, route, place.cors)
-        try:
-            if head.posts:
-                route.begin(answer)
-                answer.posting = entrance.gate.post(arrival, body, answer)
-            else:
-                answer.posting = entrance.gate.stream(arrival, answer)
-                answer.open_stream()
-        except Exception:
-            entrance.log.exception("a %s request failed", head.method)
-            answer.fail()
 
     def ends_in_general(self, general: Any) -> bool:
         """The client sends nothing more. Whether the connection is kept for the answer that aiohttp is working on."""
