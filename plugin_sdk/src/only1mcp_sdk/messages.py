@@ -188,6 +188,8 @@ class Exchange(Struct, eq=False):
     """A retry's errors in place of answers (only a legacy client can send them)."""
     state: str | None = None
     """A retry's request state, as the client returned it."""
+    repeated: Members | None = None
+    """The params as a retry repeats them, where filters may have changed `params` since."""
     cancelled: bool = False
     on_cancel: Callable[[str], None] | None = None
     origin: Origin | None = None

@@ -68,6 +68,7 @@ class Session:
             client_info=hello.client_info,
             session=id,
         )
+        self.alive = True
         self.asked_level: str | None = None
         """The log level that the client asked for."""
         self.requests: dict[bytes, LegacyRequest] = {}
@@ -210,6 +211,7 @@ class Session:
             request.cancel(reason)
 
     def end(self) -> None:
+        self.alive = False
         for request in list(self.requests.values()):
             request.cancel("the session ended")
         for stream in self._streams:
@@ -263,8 +265,12 @@ class Sessions:
         session = self._by_token.get(token)
         if session is None or session.caller.principal.id != principal.id:
             return None
-        session.used = self._now()
+        self.touch(session)
         return session
+
+    def touch(self, session: Session) -> None:
+        """Its client is there."""
+        session.used = self._now()
 
     def by_id(self, id: str) -> Session | None:
         return self._sessions.get(id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from only1mcp_kernel.gateway.servers.call import CANCELLED, Call
@@ -19,6 +20,7 @@ from only1mcp_kernel.protocol.tasks import NAMING
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_sdk import (
     Balancer,
+    Caller,
     Done,
     Exchange,
     Failure,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 LOOKS = 8
 """How often calls are looked at within the time they have."""
 LONGEST_LOOK = 0.5
+MAX_USED = 4096
 
 
 class Attempts:
@@ -68,32 +71,48 @@ class Attempts:
     def serve_with(self, attempt: Handler) -> Handler:
         """The handler of logical calls: it rejoins the call a retry comes back to, else picks an endpoint and has
         `attempt` (this server's own, with filters around it) serve it there."""
+        server, balancer = self._server, self._balancer
+        at = self._begin if attempt == self.attempt else _through(attempt)
 
         def serve(exchange: Exchange, done: Done) -> None:
             if exchange.state is not None or exchange.endpoint:
                 self._serve_again(exchange, done, attempt)
                 return
-            endpoint = self._pick(exchange)
+            candidates = server.reachable
+            if balancer is not None and len(candidates) > 1:
+                picked = balancer.pick(exchange, candidates)
+                endpoint = picked if isinstance(picked, Endpoint) else server.endpoint(picked.key)
+            else:
+                endpoint = self._only(candidates)
             if endpoint is None:
-                done(self._unavailable(self._server.problem))
+                done(self._unavailable(server.problem))
                 return
             exchange.endpoint = endpoint.key
-            attempt(exchange, self._sealing(exchange, endpoint.key, done))
+            at(endpoint, exchange, done)
 
         return serve
 
+    def _only(self, candidates: tuple[Endpoint, ...]) -> Endpoint | None:
+        """The endpoint where there is nothing to choose from. One that is not known to be down yet will do: the call
+        may wait for the first connect."""
+        untried = (each for each in self._server.endpoints if not each.tried.is_set())
+        return candidates[0] if candidates else next(untried, None)
+
     def _serve_again(self, exchange: Exchange, done: Done, attempt: Handler) -> None:
         """Serve a retry, or what is about a task."""
-        if exchange.state is not None and self.parking.is_ours(exchange.state):
+        state = exchange.state
+        if state is None:
+            endpoint = self._server.endpoint(exchange.endpoint)  # where the task is
+        elif self.parking.is_ours(state):
             call = self.parking.take(exchange)
             if call is not None:
-                call.resume(exchange, self._sealing(exchange, call.endpoint.key, done))
+                call.resume(exchange, done)
                 return
             endpoint = self._server.endpoint(self._pins.unpin(exchange) or "")
-        elif exchange.endpoint:  # where a task is
+        elif exchange.endpoint:
             endpoint = self._server.endpoint(exchange.endpoint)
         else:
-            endpoint = self._pick(exchange)
+            endpoint = self._only(self._server.reachable)
             if endpoint is None:
                 done(self._unavailable(self._server.problem))
                 return
@@ -101,46 +120,38 @@ class Attempts:
             done(STALE)
             return
         exchange.endpoint = endpoint.key
-        attempt(exchange, self._sealing(exchange, endpoint.key, done))
-
-    def _sealing(self, exchange: Exchange, endpoint: str, done: Done) -> Done:
-        """A `done` for which request states are sealed."""
-        params = exchange.params
-
-        def leave(outcome: Outcome) -> None:
-            if isinstance(outcome, InputRequired):
-                outcome = self._pins.pinned(exchange, endpoint, len(self._server.endpoints), outcome)
-                outcome = self.parking.sealed(exchange, params, outcome)
-            done(outcome)
-
-        return leave
-
-    def _pick(self, exchange: Exchange) -> Endpoint | None:
-        candidates = self._server.reachable
-        if not candidates:
-            # Not known to be down yet: the call may wait for the first connect.
-            return next((each for each in self._server.endpoints if not each.tried.is_set()), None)
-        if len(candidates) == 1 or self._balancer is None:
-            return candidates[0]
-        picked = self._balancer.pick(exchange, candidates)
-        return picked if isinstance(picked, Endpoint) else self._server.endpoint(picked.key)
+        exchange.repeated = exchange.params
+        attempt(exchange, done)
 
     def attempt(self, exchange: Exchange, done: Done) -> None:
         """Serve one attempt at the endpoint that was picked."""
         endpoint = self._server.endpoint(exchange.endpoint)
         if endpoint is None:
             done(STALE)
-            return
-        caller = exchange.caller
-        if exchange.method in NAMING and caller.era == "legacy":
+        elif exchange.method in NAMING and exchange.caller.era == "legacy":
             link = self._server.tasks.link_of(exchange)
             if link is None:
                 done(STALE)
-                return
+            else:
+                self._over(link, endpoint, exchange, done)
         else:
+            self._begin(endpoint, exchange, done)
+
+    def _begin(self, endpoint: Endpoint, exchange: Exchange, done: Done) -> None:
+        caller = exchange.caller
+        link = endpoint.used.get(caller)
+        if link is None or not link.alive:
             link = endpoint.ready(caller)
-        level = exchange.log_level if caller.era == "modern" else self._levels.wanted.get(caller.session)
-        if link is not None and (level is None or not self._levels.lacks(link, exchange)):
+            if link is not None:
+                self._join(link, caller)
+                if len(endpoint.used) >= MAX_USED:
+                    endpoint.used.clear()
+                endpoint.used[caller] = link
+        self._over(link, endpoint, exchange, done)
+
+    def _over(self, link: Link | None, endpoint: Endpoint, exchange: Exchange, done: Done) -> None:
+        levels = self._levels
+        if link is not None and not (levels.concern(exchange) and levels.lacks(link, exchange)):
             self._call(endpoint, link, exchange, done)
             return
         work = self._call_later(endpoint, link, exchange, done)
@@ -158,32 +169,36 @@ class Attempts:
         except Only1McpError as error:
             done(self._unavailable(str(error)))
             return
-        self._server.join(link, exchange.caller)
+        self._join(link, exchange.caller)
         await self._levels.reach(link, exchange)
         self._call(endpoint, link, exchange, done)
 
+    def _join(self, link: Link, caller: Caller) -> None:
+        """This caller uses this link."""
+        if caller.session:
+            self._server.join(link, caller)
+        else:
+            link.users.add(caller.principal.id)
+
     def _call(self, endpoint: Endpoint, link: Link, exchange: Exchange, done: Done) -> None:
-        server, caller = self._server, exchange.caller
-        mirror = None
+        mirror = reread = None
         if link.era == "modern" and not link.duplex and exchange.method == "tools/call":
-            if exchange.target in server.listings.left_out:
+            listings = self._server.listings
+            if exchange.target in listings.left_out:
                 done(Failure.of(INVALID_PARAMS, f"Unknown tool: {exchange.name}"))
                 return
-            mirror = Mirror(server.listings, exchange.target, exchange.param_headers)
+            mirror = Mirror(listings, exchange.target, exchange.param_headers)
         endpoint.figures.in_flight += 1
         now = link.used = self.now()
-        if not caller.session:
-            link.users.add(caller.principal.id)
-        elif caller.session not in link.members:
-            server.join(link, caller)
         timeout = self._timeout
         if timeout:
             if exchange.method == "tasks/result":  # which waits until the task is done
-                timeout = max(timeout, server.tasks.seconds_left(exchange))
+                timeout = max(timeout, self._server.tasks.seconds_left(exchange))
             if self._timer is None:
                 self._timer = self._loop.call_later(self._interval, self._look)
-        reread = server.tasks.reader(endpoint, link, exchange) if link.era == caller.era else None
-        Call(self, endpoint, exchange, link, timeout, reread, mirror).start(done, now)
+        if link.era == exchange.caller.era:
+            reread = self._server.tasks.reader(endpoint, link, exchange)
+        Call(self, endpoint, exchange, link, done, now, timeout, reread, mirror).start()
 
     @property
     def _interval(self) -> float:
@@ -206,6 +221,13 @@ class Attempts:
             self._timer.cancel()
 
     # -- from calls
+
+    def sealed(self, call: Call, outcome: InputRequired) -> InputRequired:
+        """Questions with a state that is good for this client and this request alone."""
+        exchange, replicas = call.exchange, len(self._server.endpoints)
+        params = exchange.params if exchange.repeated is None else exchange.repeated
+        outcome = self._pins.pinned(exchange, call.endpoint.key, replicas, outcome)
+        return self.parking.sealed(exchange, params, outcome)
 
     @property
     def server_name(self) -> str:
@@ -246,3 +268,13 @@ class Attempts:
             f'Server "{self._server.name}" is not available: {problem}',
             {"server": self._server.name},
         )
+
+
+def _through(attempt: Handler) -> Callable[[Endpoint, Exchange, Done], None]:
+    """By way of the filters, which may change what a retry repeats."""
+
+    def at(endpoint: Endpoint, exchange: Exchange, done: Done) -> None:
+        exchange.repeated = exchange.params
+        attempt(exchange, done)
+
+    return at

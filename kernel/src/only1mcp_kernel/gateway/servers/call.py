@@ -109,11 +109,13 @@ class Call:
         endpoint: Endpoint,
         exchange: Exchange,
         link: Link,
+        done: Done,
+        now: float,
         timeout: float,
-        reread: Reread | None = None,
-        mirror: Mirror | None = None,
+        reread: Reread | None,
+        mirror: Mirror | None,
     ) -> None:
-        """`timeout` in seconds; 0 for none."""
+        """`now` is the time on the event loop's clock; `timeout` in seconds, 0 for none."""
         self.endpoint = endpoint
         self.exchange = exchange
         self.link = link
@@ -121,24 +123,27 @@ class Call:
         """What the server knows it by, and the token of its progress."""
         self.seconds = 0.0
         """How long the server has worked, without the time spent waiting for the client."""
-        self.expires = NEVER
+        self.expires = now + timeout if timeout else NEVER
         """When it has taken too long, on the event loop's clock."""
         self._attempts = attempts
         self._timeout = timeout
         self._reread = reread
         self._mirror = mirror
-        self._done: Done | None = None
+        self._done: Done | None = done
         self._questions: dict[str, tuple[Json, Question]] = {}
         self._shown: set[str] = set()
         """Those of them that the client has been given."""
         self._answered: Outcome | None = None
         self._pouring: Pouring | None = None
-        self._asked_at = 0.0
+        self._asked_at = now
 
-    def start(self, done: Done, now: float) -> None:
-        """Send it. `now` is the time on the event loop's clock."""
-        self._begin(self.exchange, done, now)
-        refused = None if self.link.era == self.exchange.caller.era else self._bad_retry()
+    def start(self) -> None:
+        """Send it."""
+        exchange = self.exchange
+        exchange.on_cancel = self.cancel
+        if self._timeout:
+            exchange.deadline = self.expires
+        refused = None if self.link.era == exchange.caller.era else self._bad_retry()
         if refused is None:
             self._send()
         else:
@@ -206,7 +211,11 @@ class Call:
     def resume(self, exchange: Exchange, done: Done) -> None:
         """A retry brings the client's answers. What it leaves unanswered is asked again; what nobody asked is
         ignored."""
-        self._begin(exchange, done, asyncio.get_running_loop().time())
+        self.exchange = exchange
+        self._done = done
+        exchange.on_cancel = self.cancel
+        self._asked_at = self._attempts.now()
+        self.prolong()
         for key, answer in (exchange.answers or {}).items():
             if key in self._questions:
                 id, _ = self._questions.pop(key)
@@ -220,29 +229,19 @@ class Call:
         elif self._questions:
             self._park()
 
-    def _begin(self, exchange: Exchange, done: Done, now: float) -> None:
-        self.exchange = exchange
-        self._done = done
-        exchange.on_cancel = self.cancel
-        self._asked_at = now
-        if self._timeout:
-            self.expires = exchange.deadline = now + self._timeout
-
     def prolong(self) -> None:
         """The client works for the server meanwhile, and not on a question of this call: the time begins anew."""
         if self._done is not None and self._timeout:
-            self.expires = self.exchange.deadline = asyncio.get_running_loop().time() + self._timeout
+            self.expires = self.exchange.deadline = self._attempts.now() + self._timeout
 
     # -- from the link
 
     def answered(self, result: Json) -> None:
-        if self.link.era == "legacy" and result[:1] == b"{":
-            outcome: Outcome = Result(result, "legacy")
-        else:
-            outcome = self._read_result(result)
-        if self._reread is not None:
-            outcome = self._reread(self, outcome)
-        self._end(outcome)
+        if self.link.era == "legacy" and result[:1] == b"{" and self._reread is None:  # as a rule
+            self._end(Result(result, "legacy"))
+            return
+        outcome = self._read_result(result)
+        self._end(self._reread(self, outcome) if self._reread is not None else outcome)
 
     def refused(self, error: Json) -> None:
         failure, caller = read_error(error), self.exchange.caller
@@ -285,6 +284,8 @@ class Call:
     def _read_result(self, raw: Json) -> Outcome:
         if raw[:1] != b"{":
             return self._failure("answered with a result that is no object")
+        if self.link.era == "legacy":
+            return Result(raw, "legacy")
         try:
             kind = _head(raw).resultType
             if kind == "task" and self._reread is None:
@@ -397,15 +398,11 @@ class Call:
         self._shown = set(self._questions)
         done, self._done = self._done, None
         modern = self.exchange.caller.era == "modern"
-        done(
-            InputRequired(
-                {
-                    key: bridge.asked_of_modern(question) if modern else question
-                    for key, (_, question) in self._questions.items()
-                },
-                state,
-            )
-        )
+        questions = {
+            key: bridge.asked_of_modern(question) if modern else question
+            for key, (_, question) in self._questions.items()
+        }
+        done(self._attempts.sealed(self, InputRequired(questions, state)))
 
     def _pause(self) -> None:
         """The server does not work on it, or no more."""
@@ -432,7 +429,7 @@ class Call:
         if self._answered is None:
             self._answered = outcome
             self._attempts.ended(self, outcome)
-        done(outcome)
+        done(self._attempts.sealed(self, outcome) if isinstance(outcome, InputRequired) else outcome)
 
     def _let_questions_go(self) -> None:
         """The call ends before its client was asked: the questions were another call's, or nobody's."""

@@ -52,7 +52,6 @@ ROOTS_SECONDS = 2.0
 """How long a call that opens a link waits for a server to ask for roots and to be given them."""
 ROOTS_SETTLE_SECONDS = 0.1
 """The protocol has no way for a server to say that it has taken them in."""
-MAX_FOUND = 4096
 MAX_LINKS = 256
 """Links per endpoint. More callers than that who cannot share are refused."""
 
@@ -101,8 +100,9 @@ class Endpoint:
         self._owner = owner
         self._log = log
         self._links: dict[LinkKey, list[Link]] = {}
-        self._found: dict[Caller, Link] = {}
-        """The links that callers use, until something about links changes."""
+        self.used: dict[Caller, Link] = {}
+        """The links that calls of these callers take, as long as nothing about links changes; for those who make calls
+        to note."""
         self._opening: dict[Slot, asyncio.Task[Link | None]] = {}
         self._begun = 0
         """How many links are just being opened."""
@@ -137,7 +137,7 @@ class Endpoint:
             self._log.warning("%s; next attempt in %.1f s", problem, backoff)
             self.up, self.problem = False, problem
             self.speaks.clear()  # what comes back may be another version of it
-            self._found.clear()
+            self.used.clear()
             self._owner.endpoint_down(self, problem)
             self.tried.set()
             await asyncio.sleep(backoff * random.uniform(0.8, 1.2))
@@ -162,7 +162,7 @@ class Endpoint:
     async def _drop_all(self) -> None:
         links = self.links
         self._links.clear()  # first: links opened meanwhile stay
-        self._found.clear()
+        self.used.clear()
         for link in links:
             await link.close()
 
@@ -170,17 +170,11 @@ class Endpoint:
 
     def ready(self, caller: Caller) -> Link | None:
         """The open link this caller uses, if there is one."""
-        link = self._found.get(caller)
-        if link is not None and link.alive:
-            return link
         era = self.era_for(caller)
         if era is None:
             return None
         for link in self._links.get(link_key(self._terms, era, caller), ()):
             if link.alive and (link.owner is None or link.owner == owner_name(caller)):
-                if len(self._found) == MAX_FOUND:
-                    self._found.clear()
-                self._found[caller] = link
                 return link
         return None
 
@@ -255,7 +249,7 @@ class Endpoint:
             if era is None or self._terms.era is not None:
                 raise ConnectFailed(str(error)) from None
             self.speaks[era] = False
-            self._found.clear()
+            self.used.clear()
             if not any(self.speaks.get(one, True) for one in ERAS):
                 self.speaks.clear()
                 raise ConnectFailed(f"the server speaks no revision known here: {error}") from None
@@ -271,7 +265,7 @@ class Endpoint:
             await link.close()
             raise
         self.speaks[link.era] = True
-        self._found.clear()
+        self.used.clear()
         if era is None and link.era == "legacy":
             self.speaks["modern"] = False
         link.used = asyncio.get_running_loop().time()
@@ -309,7 +303,7 @@ class Endpoint:
 
     def _belongs(self, link: Link, owner: str | None) -> None:
         link.owner = owner
-        self._found.clear()
+        self.used.clear()
 
     async def retire(self, now: float) -> None:
         """Close links that nobody has used for a while, and those whose session is gone with their tasks."""
@@ -356,7 +350,7 @@ class Endpoint:
         await link.close()
 
     def _remove(self, link: Link) -> None:
-        self._found.clear()
+        self.used.clear()
         for key, links in list(self._links.items()):
             if link in links:
                 links.remove(link)
@@ -376,7 +370,7 @@ class Endpoint:
         await asyncio.gather(*self._opening.values(), return_exceptions=True)
         links = self.links
         self._links.clear()
-        self._found.clear()
+        self.used.clear()
         await asyncio.gather(*(link.close() for link in links))
 
     # -- from links
