@@ -191,7 +191,7 @@ class SessionLife(LoopMachine):
     @invariant()
     def the_budget_is_what_the_logs_hold(self) -> None:
         if hasattr(self, "sessions"):
-            held = sum(each.session._journal._bytes for each in self.known)
+            held = sum(each.session.journal._bytes for each in self.known)
             assert self.sessions._budget.used == held
 
     def teardown(self) -> None:

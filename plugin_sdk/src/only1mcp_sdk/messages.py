@@ -163,7 +163,8 @@ class Exchange(Struct, eq=False):
 
     method: str
     params: Members | None
-    _meta: Json | Members
+    as_sent: Json | Members
+    """The `_meta` as it came (empty where none did), while nobody has looked into it through `meta`."""
     caller: Caller
     emit: Callable[[Notification], None]
     name: str = ""
@@ -204,20 +205,15 @@ class Exchange(Struct, eq=False):
 
         Raises `ValueError` for JSON that is no object, which is never the case for what came over the gate.
         """
-        if isinstance(self._meta, bytes):
+        if isinstance(self.as_sent, bytes):
             from only1mcp_sdk.members import split
 
-            self._meta = split(self._meta) if self._meta else {}
-        return self._meta
+            self.as_sent = split(self.as_sent) if self.as_sent else {}
+        return self.as_sent
 
     @meta.setter
     def meta(self, value: Members) -> None:
-        self._meta = value
-
-    @property
-    def unread_meta(self) -> Json | None:
-        """The `_meta` as it came (empty where none did) while nobody has looked into it; None from then on."""
-        return self._meta if isinstance(self._meta, bytes) else None
+        self.as_sent = value
 
     @property
     def arguments(self) -> Any:

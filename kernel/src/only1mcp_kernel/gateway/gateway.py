@@ -81,7 +81,6 @@ class Gateway:
         self._generation: Generation | None = None
         self.authenticators: tuple[Authenticator, ...] = ()
         self.handlers: Mapping[str, Handler] = {}
-        self.message_bytes = 0
         self._number = 0
         self._insecure = False
         self._reloading = asyncio.Lock()
@@ -221,7 +220,7 @@ class Gateway:
         self._number += 1
         self.authenticators = generation.authenticators
         self.handlers = generation.handlers
-        self.message_bytes = limits.message_bytes
+        self.gate.message_limit = limits.message_bytes
         self._buffers.limit = limits.buffer_bytes
         self._requests.limit, self._requests.each = limits.in_flight, limits.in_flight_per_client
         self._streams.each = limits.streams_per_client

@@ -19,7 +19,7 @@ from only1mcp_kernel.protocol.capabilities import read_client
 from only1mcp_kernel.protocol.errors import Refused
 from only1mcp_kernel.protocol.meta import RELATED_TASK, RELATED_TASK_BYTES
 from only1mcp_kernel.protocol.revisions import MISSING_CAPABILITY
-from only1mcp_sdk import Capabilities, Era, Failure, Json, Members
+from only1mcp_sdk import Capabilities, Era, Exchange, Failure, Json, Members
 from only1mcp_sdk.members import array, encode, items, join, quoted, split, text
 
 EXTENSION = "io.modelcontextprotocol/tasks"
@@ -49,6 +49,15 @@ TAKING_TASKS = Capabilities(encode(_NEEDED))
 
 
 # -- who declares what
+
+
+def concern(exchange: Exchange) -> bool:
+    """Whether a task may be in the outcome, where server and client are of one era."""
+    if exchange.method != "tools/call":
+        return exchange.method in NAMING
+    if exchange.caller.era == "legacy":
+        return "task" in (exchange.params or ())
+    return declared_by(exchange.caller.capabilities)
 
 
 def declared_by(capabilities: Capabilities) -> bool:

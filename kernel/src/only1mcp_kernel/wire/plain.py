@@ -6,6 +6,8 @@ unseen. Any other message is None here, and for `envelope` to read; what is read
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import msgspec
 from msgspec import Raw, Struct
 
@@ -26,16 +28,16 @@ _NO_PARAMS = _Params()
 
 
 class _Request(Struct, gc=False):
-    jsonrpc: str = ""
-    id: Raw = _ABSENT
-    method: str = ""
+    jsonrpc: Literal["2.0"]
+    id: Raw
+    method: Annotated[str, msgspec.Meta(min_length=1)]
     params: _Params = _NO_PARAMS
 
 
 class _Result(Struct, gc=False):
-    jsonrpc: str = ""
-    id: Raw = _ABSENT
-    result: Raw = _ABSENT
+    jsonrpc: Literal["2.0"]
+    id: Raw
+    result: Raw
 
 
 _request = msgspec.json.Decoder(_Request).decode
@@ -43,10 +45,8 @@ _result = msgspec.json.Decoder(_Result).decode
 # The bytes of compact JSON without what is in it.
 _REQUEST = len(b'{"jsonrpc":"2.0","id":,"method":""}')
 _PARAMS = len(b',"params":{}')
-_NAME = len(b'"name":,')
-_URI = len(b'"uri":,')
-_ARGUMENTS = len(b'"arguments":,')
-_META = len(b'"_meta":,')
+_CALL = len(b',"params":{"name":,"arguments":}')
+_META = len(b',"_meta":')
 _RESULT = len(b'{"jsonrpc":"2.0","id":,"result":}')
 _BEGINS_ID = frozenset(b'"-0123456789')
 
@@ -60,31 +60,32 @@ def read_request(body: bytes) -> tuple[Envelope, Members] | None:
     except (msgspec.DecodeError, RecursionError):
         return None
     id, method, params = bytes(read.id), read.method, read.params
-    if read.jsonrpc != "2.0" or not method or not id or id[0] not in _BEGINS_ID:
+    if id[0] not in _BEGINS_ID:
         return None
-    members: Members = {}
     accounted = _REQUEST + len(id) + len(method)
-    if params is not _NO_PARAMS:
-        accounted += _PARAMS
-        if params.name is not _ABSENT:
-            name = members["name"] = bytes(params.name)
-            accounted += _NAME + len(name)
-        if params.uri is not _ABSENT:
-            uri = members["uri"] = bytes(params.uri)
-            accounted += _URI + len(uri)
-        if params.arguments is not _ABSENT:
-            arguments = members["arguments"] = bytes(params.arguments)
-            accounted += _ARGUMENTS + len(arguments)
+    if params.arguments is not _ABSENT and params.uri is _ABSENT and params.name is not _ABSENT:
+        name, arguments = bytes(params.name), bytes(params.arguments)
+        members = {"name": name, "arguments": arguments}
+        accounted += _CALL + len(name) + len(arguments)
         if params.meta is not _ABSENT:
             meta = members["_meta"] = bytes(params.meta)
             accounted += _META + len(meta)
-        if members:
-            accounted -= 1  # there is one comma less than there are members
+    elif params is _NO_PARAMS:
+        members = {}
+    else:
+        members = _members(params)
+        accounted += _PARAMS + sum(len(key) + len(value) + 4 for key, value in members.items())
+        accounted -= 1 if members else 0  # there is one comma less than there are members
     if accounted != len(body) and len(body) - accounted != _spaces_around(
         body, (id, method.encode(), *members.values())
     ):
         return None
     return Envelope(id, method), members
+
+
+def _members(params: _Params) -> Members:
+    named = {"name": params.name, "uri": params.uri, "arguments": params.arguments, "_meta": params.meta}
+    return {key: bytes(value) for key, value in named.items() if value is not _ABSENT}
 
 
 def read_result(body: bytes) -> tuple[int, Json] | None:
@@ -96,7 +97,7 @@ def read_result(body: bytes) -> tuple[int, Json] | None:
     except (msgspec.DecodeError, RecursionError):
         return None
     id, result = bytes(read.id), bytes(read.result)
-    if read.jsonrpc != "2.0" or not id.isdigit() or len(id) > 18 or not result:
+    if not id.isdigit() or len(id) > 18:
         return None
     accounted = _RESULT + len(id) + len(result)
     if accounted != len(body) and len(body) - accounted != _spaces_around(body, (id, result)):

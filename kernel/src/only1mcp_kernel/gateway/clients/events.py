@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-from only1mcp_kernel.gateway.clients.sinks import NOTHING
+from only1mcp_kernel.gateway.clients.sinks import NOTHING, Sink
 from only1mcp_sdk import Answer, Pipe, Source
 
 MAX_EVENTS = 1000
@@ -101,7 +101,7 @@ class Journal:
         self._bytes = 0
 
 
-class EventStream:
+class EventStream(Sink):
     """One stream: a `Sink` for the gateway and a `Posting` for the listener.
 
     A request that says nothing before its answer is answered plainly, and leaves nothing here.

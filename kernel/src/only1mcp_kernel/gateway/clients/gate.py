@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from only1mcp_kernel.gateway.clients import admission
 from only1mcp_kernel.gateway.clients.conversation import Duplex
+from only1mcp_kernel.gateway.clients.events import EventStream
 from only1mcp_kernel.gateway.clients.listening import Listening, read_filter
 from only1mcp_kernel.gateway.clients.load import Load
 from only1mcp_kernel.gateway.clients.reading import open_params, read_message, subject
@@ -61,13 +62,11 @@ class Gate:
     """One per process; it outlives configurations."""
 
     def __init__(self, serving: Serving, sessions: Sessions, load: Load) -> None:
+        self.message_limit = 0
+        """Set with each configuration."""
         self._serving = serving
         self._sessions = sessions
         self._load = load
-
-    @property
-    def message_limit(self) -> int:
-        return self._serving.message_bytes
 
     def has_profile(self, name: str) -> bool:
         return name in self._serving.handlers
@@ -94,17 +93,25 @@ class Gate:
             answer.finish(_error(bad), 400)
             return NOTHING_LEFT
         message, params, said = read
-        if modern.is_modern(arrival.headers, said):
-            return self._modern(arrival, principal, message, params, said, answer)
-        if message.method == "initialize" and message.id:
-            self._initialize(arrival, principal, message, params, answer)
-            return NOTHING_LEFT
-        session = self._session(arrival, principal, answer, message.id)
-        if session is None:
-            return NOTHING_LEFT
-        stream = session.stream_for(answer)
-        self.within_session(session, message, params, said, stream)
-        return stream
+        session: Session | None = arrival.found
+        if (
+            session is None
+            or not session.alive
+            or session.caller.principal is not principal
+            or said.version
+            or message.method == "initialize"
+        ):
+            if modern.is_modern(arrival.headers, said):
+                return self._modern(arrival, principal, message, params, said, answer)
+            if message.method == "initialize" and message.id:
+                self._initialize(arrival, principal, message, params, answer)
+                return NOTHING_LEFT
+            session = arrival.found = self._session(arrival, principal, answer, message.id)
+            if session is None:
+                return NOTHING_LEFT
+        else:
+            self._sessions.touch(session)
+        return self.within_session(session, message, params, said, answer) or NOTHING_LEFT
 
     def stream(self, arrival: Arrival, answer: Answer) -> Posting:
         session = self._session_of_bare_request(arrival, answer, "POST")
@@ -177,7 +184,7 @@ class Gate:
             raise BadMessage(
                 wire.INVALID_REQUEST, "Invalid Request: batches exist in revision 2025-03-26 only"
             )
-        stream = session.stream_for(answer)
+        stream = EventStream(session.journal, answer)
         self.batch(session, messages, stream)
         return stream
 
@@ -208,24 +215,27 @@ class Gate:
         return self._serving.initialize_result(session.caller.profile, session.caller.revision)
 
     def within_session(
-        self, session: Session, message: Envelope, params: Members, said: Said, sink: Sink
-    ) -> None:
-        """Any message of a legacy session but `initialize`."""
-        if not message.method:
-            session.answered(message)
-            sink.finish(status=202)
-        elif not message.id:
-            self._session_notified(session, message, params)
-            sink.finish(status=202)
-        elif message.id in session.requests:
-            _refuse(sink, 400, "Invalid Request: this id is in use", message.id)
-        elif message.method == "initialize":  # in a batch, where it must not be
-            _refuse(sink, 400, "Invalid Request: already initialized", message.id)
-        elif not self._load.enter(session.caller.principal.id):
-            _finish(sink, Overload("requests under way"), message.id)
+        self,
+        session: Session,
+        message: Envelope,
+        params: Members,
+        said: Said,
+        outlet: Sink | Answer,
+    ) -> LegacyRequest | None:
+        """Any message of a legacy session but `initialize`. A request comes back, started."""
+        id, load = message.id, self._load
+        if not id or not message.method:
+            self._session_heard(session, message, params)
+            outlet.finish(status=202)
+        elif id in session.requests:
+            _refuse(outlet, 400, "Invalid Request: this id is in use", id)
+        elif not load.enter(session.caller.principal.id):
+            _finish(outlet, Overload("requests under way"), id)
         else:
-            request = LegacyRequest(session, message, params, said, sink, self._load, self._serve)
+            request = LegacyRequest(session, message, params, said, outlet, load, self._serve)
             request.start(self._serving.handlers.get(session.caller.profile, _no_profile))
+            return request
+        return None
 
     def _serve(self, exchange: Exchange, done: Done) -> None:
         """By the configuration in force, which may be another in each round of one request."""
@@ -238,14 +248,20 @@ class Gate:
             try:
                 if isinstance(message, BadMessage):
                     raise message
+                if message.method == "initialize":
+                    problem = "Invalid Request: already initialized"
+                    raise BadMessage(wire.INVALID_REQUEST, problem, message.id or wire.NO_ID)
                 _, params, said = open_params(message)
             except BadMessage as bad:
                 part.finish(_error(bad))
                 continue
             self.within_session(session, message, params, said, part)
 
-    def _session_notified(self, session: Session, message: Envelope, params: Members) -> None:
-        if message.method == "notifications/cancelled":
+    def _session_heard(self, session: Session, message: Envelope, params: Members) -> None:
+        """An answer to a question, or a notification."""
+        if not message.method:
+            session.answered(message)
+        elif message.method == "notifications/cancelled":
             session.cancel(params.get("requestId"), "the client cancelled")
         elif message.method == "notifications/progress":
             session.progressed(params)

@@ -22,6 +22,7 @@ from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR, REVISIONS
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_sdk import (
+    Answer,
     Caller,
     Exchange,
     Failure,
@@ -135,7 +136,8 @@ class ModernRequest:
 
 
 class LegacyRequest:
-    """A request within a session. What it says goes to its sink, which outlives connections."""
+    """A request within a session; over HTTP also a `Posting`. What it says goes to its sink, which outlives
+    connections; one that says nothing before its answer needs none."""
 
     __slots__ = (
         "_exchange",
@@ -144,13 +146,13 @@ class LegacyRequest:
         "_id",
         "_load",
         "_message",
+        "_outlet",
         "_params",
         "_progress",
         "_round",
         "_rounds",
         "_said",
         "_session",
-        "sink",
     )
 
     def __init__(
@@ -159,12 +161,13 @@ class LegacyRequest:
         message: Envelope,
         params: Members,
         said: Said,
-        sink: Sink,
+        outlet: Sink | Answer,
         load: Load,
         handler: Handler,
     ) -> None:
-        """`load` has been entered. `handler` serves each round of it."""
-        self.sink = sink
+        """`outlet` is the answer to its POST where it came with one. `load` has been entered. `handler` serves each
+        round of it."""
+        self._outlet = outlet
         self._session = session
         self._id = message.id
         self._message = message
@@ -182,6 +185,25 @@ class LegacyRequest:
     def start(self, handler: Handler) -> None:
         """Have the first round served by `handler`."""
         handler(self._exchange, self._done)
+
+    @property
+    def sink(self) -> Sink:
+        """Where what it says goes."""
+        if not isinstance(self._outlet, Sink):
+            self._outlet = EventStream(self._session.journal, self._outlet)
+        return self._outlet
+
+    # -- only1mcp_sdk.Posting
+
+    def waiting(self) -> None:
+        if not self._finished and isinstance(self.sink, EventStream):
+            self.sink.waiting()
+
+    def disconnected(self) -> None:
+        if isinstance(self.sink, EventStream):
+            self.sink.disconnected()
+
+    # -- for the session
 
     def cancel(self, reason: str) -> None:
         if self._finished:
@@ -232,7 +254,7 @@ class LegacyRequest:
     # -- only1mcp_sdk.Origin
 
     def pour(self, source: Source) -> Pipe | None:
-        pipe = None if self._finished else self.sink.pour(source)
+        pipe = None if self._finished else self._outlet.pour(source)
         return None if pipe is None else ResultPipe(pipe, self._id)
 
     def paused(self) -> None:
@@ -255,8 +277,11 @@ class LegacyRequest:
             self._round.withdraw()
             self._round = None
         if type(outcome) is Result:
+            if outcome.era == "legacy":
+                self._finish(wire.response(self._id, outcome.raw))
+                return
             try:
-                result = outcome.raw if outcome.era == "legacy" else legacy.write_result(outcome)
+                result = legacy.write_result(outcome)
             except ValueError as error:
                 self._finish(wire.error(self._id, _malformed(error).raw))
             else:
@@ -305,11 +330,14 @@ class LegacyRequest:
 
     def _finish(self, message: bytes) -> None:
         self._finished = True
-        self._session.requests.pop(self._id, None)
-        self._load.leave(self._session.caller.principal.id)
-        exchange = self._exchange
+        session, exchange = self._session, self._exchange
+        session.requests.pop(self._id, None)
+        self._load.leave(session.caller.principal.id)
         exchange.emit, exchange.origin = _nobody, None
-        self.sink.finish(message, 200 if message else 202)
+        if message:
+            self._outlet.finish(message)
+        else:
+            self._outlet.finish(status=202)
 
 
 def _nobody(notification: Notification) -> None:

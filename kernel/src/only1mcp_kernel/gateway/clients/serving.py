@@ -19,9 +19,6 @@ class Serving(Protocol):
     def authenticators(self) -> tuple[Authenticator, ...]: ...
 
     @property
-    def message_bytes(self) -> int: ...
-
-    @property
     def handlers(self) -> Mapping[str, Handler]:
         """The pipeline of each profile there is."""
 

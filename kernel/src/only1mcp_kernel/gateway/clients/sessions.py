@@ -76,7 +76,7 @@ class Session:
         self.used = 0.0
         self.channel: Sink | None = None
         """On a duplex transport: the way to the client."""
-        self._journal = Journal(budget)
+        self.journal = Journal(budget)
         self._open_streams = streams
         self._streams: list[EventStream] = []
         """Over HTTP: what the client listens on, or may come back to; the newest last."""
@@ -144,10 +144,6 @@ class Session:
             params = encode({"requestId": int(id)})
             self._tell_on(sink, wire.notification("notifications/cancelled", params))
 
-    def stream_for(self, answer: Answer) -> EventStream:
-        """The stream of a request that came with an HTTP POST."""
-        return EventStream(self._journal, answer)
-
     def listen(self, answer: Answer) -> Attachment:
         """The client opened a stream to be told on. Raises `Overload`."""
         leave = self._entered()
@@ -155,8 +151,8 @@ class Session:
             oldest = next((each for each in self._streams if not each.attached), self._streams[0])
             self._streams.remove(oldest)
             oldest.finish()
-            self._journal.forget(oldest)
-        stream = EventStream(self._journal)
+            self.journal.forget(oldest)
+        stream = EventStream(self.journal)
         attachment = stream.begin(answer, leave)
         self._streams.append(stream)
         self._give_held(stream)
@@ -165,7 +161,7 @@ class Session:
     def resume(self, event_id: str, answer: Answer) -> Attachment | None:
         """The client comes back to a stream it lost; None when what it missed is no longer there. Raises
         `Overload`."""
-        found = self._journal.find(event_id)
+        found = self.journal.find(event_id)
         if found is None:
             return None
         stream, number = found
@@ -217,7 +213,7 @@ class Session:
         for stream in self._streams:
             stream.finish()
         self._streams.clear()
-        self._journal.close()
+        self.journal.close()
         questions, self._questions = self._questions, {}
         for reply in questions.values():
             reply(b"", GONE.raw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -23,12 +24,26 @@ class Outlet(Protocol):
         """The last message, in pieces; None where it can't be."""
 
 
-class Sink(Outlet, Protocol):
-    """One that may outlive its connection."""
+class Sink(ABC):
+    """An outlet that may outlive its connection."""
+
+    __slots__ = ()
 
     @property
+    @abstractmethod
     def reachable(self) -> bool:
         """Whether what is sent now can still get to the client."""
+
+    @abstractmethod
+    def send(self, message: bytes) -> None: ...
+
+    @abstractmethod
+    def finish(
+        self, message: bytes = b"", status: int = 200, headers: Mapping[str, str] = NOTHING
+    ) -> None: ...
+
+    @abstractmethod
+    def pour(self, source: Source) -> Pipe | None: ...
 
 
 class ResultPipe:
@@ -49,12 +64,14 @@ class ResultPipe:
         self._pipe.end()
 
 
-class ChannelSink:
+class ChannelSink(Sink):
     """To a duplex channel, among everything else."""
 
     __slots__ = ("_channel",)
 
-    reachable = True
+    @property
+    def reachable(self) -> bool:
+        return True
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -99,7 +116,7 @@ class Batch:
                 self._sink.finish(status=202)
 
 
-class _Part:
+class _Part(Sink):
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
         self._done = False

@@ -14,9 +14,9 @@ from only1mcp_kernel.gateway.servers.mirroring import Mirror
 from only1mcp_kernel.gateway.servers.parking import Parking
 from only1mcp_kernel.gateway.servers.pinning import Pins
 from only1mcp_kernel.gateway.servers.questions import calls_in_flight, decline
+from only1mcp_kernel.protocol import tasks
 from only1mcp_kernel.protocol.errors import STALE
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR, INVALID_PARAMS
-from only1mcp_kernel.protocol.tasks import NAMING
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_sdk import (
     Balancer,
@@ -53,7 +53,7 @@ class Attempts:
         parking: Parking,
         pins: Pins,
         levels: LogLevels,
-        tasks: Tasks,
+        work: Tasks,
         call_timeout: float,
     ) -> None:
         self._server = server
@@ -61,7 +61,7 @@ class Attempts:
         self.parking = parking
         self._pins = pins
         self._levels = levels
-        self._tasks = tasks
+        self._work = work
         self._timeout = call_timeout
         self._loop = asyncio.get_running_loop()
         self.now = self._loop.time
@@ -128,7 +128,7 @@ class Attempts:
         endpoint = self._server.endpoint(exchange.endpoint)
         if endpoint is None:
             done(STALE)
-        elif exchange.method in NAMING and exchange.caller.era == "legacy":
+        elif exchange.method in tasks.NAMING and exchange.caller.era == "legacy":
             link = self._server.tasks.link_of(exchange)
             if link is None:
                 done(STALE)
@@ -147,15 +147,17 @@ class Attempts:
                 if len(endpoint.used) >= MAX_USED:
                     endpoint.used.clear()
                 endpoint.used[caller] = link
-        self._over(link, endpoint, exchange, done)
+        if link is None or self._levels.wanted or (exchange.log_level is not None and caller.era == "modern"):
+            self._over(link, endpoint, exchange, done)
+        else:  # as a rule
+            self._call(endpoint, link, exchange, done)
 
     def _over(self, link: Link | None, endpoint: Endpoint, exchange: Exchange, done: Done) -> None:
-        levels = self._levels
-        if link is not None and not (levels.concern(exchange) and levels.lacks(link, exchange)):
+        if link is not None and not self._levels.lacks(link, exchange):
             self._call(endpoint, link, exchange, done)
             return
         work = self._call_later(endpoint, link, exchange, done)
-        task = self._tasks.start(work, f"call {self._server.name}")
+        task = self._work.start(work, f"call {self._server.name}")
         # Not in the task itself: one that is cancelled before it began never runs.
         task.add_done_callback(lambda ended: done(CANCELLED) if ended.cancelled() else None)
         exchange.on_cancel = lambda reason: (task.cancel(), None)[1]
@@ -196,7 +198,7 @@ class Attempts:
                 timeout = max(timeout, self._server.tasks.seconds_left(exchange))
             if self._timer is None:
                 self._timer = self._loop.call_later(self._interval, self._look)
-        if link.era == exchange.caller.era:
+        if link.era == exchange.caller.era and tasks.concern(exchange):
             reread = self._server.tasks.reader(endpoint, link, exchange)
         Call(self, endpoint, exchange, link, done, now, timeout, reread, mirror).start()
 
@@ -239,14 +241,15 @@ class Attempts:
 
     def ended(self, call: Call, outcome: Outcome) -> None:
         """The server has answered, or never will."""
-        figures = call.endpoint.figures
+        endpoint, seconds = call.endpoint, call.seconds
+        figures = endpoint.figures
         figures.in_flight -= 1
-        figures.seconds.observe(call.seconds)
+        figures.seconds.observe(seconds)
         if isinstance(outcome, Failure):
             figures.failed += 1
         if self._balancer is not None:
             try:
-                self._balancer.learn(call.endpoint, outcome, call.seconds)
+                self._balancer.learn(endpoint, outcome, seconds)
             except Exception as error:
                 self._server.log.error("the balancer raised while learning", exc_info=error)
 

@@ -166,12 +166,12 @@ class Call:
         member = NAME_PARAM.get(method)
         params = exchange.params or {}
         params = params.copy() if member is None else {**params, member: quoted(exchange.target)}
-        unread = exchange.unread_meta
+        meta = exchange.as_sent
         if (
-            link.era == caller.era
-            and unread is not None
-            and exchange.progress_token is None
-            and (dialect.takes(unread) if unread else link.era == "legacy")
+            exchange.progress_token is None
+            and link.era == caller.era
+            and isinstance(meta, bytes)
+            and (dialect.takes(meta) if meta else link.era == "legacy")
         ):  # as a rule
             headers = dialect.headers_for(method, params)
             message = wire.request(b"%d" % id, method, join(params) if params else b"")
@@ -410,26 +410,32 @@ class Call:
         self.expires = NEVER
 
     def _end(self, outcome: Outcome) -> None:
-        if self._done is None:
-            if self._answered is None:
-                self._answered = outcome  # the server went on without waiting: kept for the retry
-                self._attempts.ended(self, outcome)
-                questions, self._questions = self._questions, {}
-                for key, (id, question) in questions.items():
-                    self._take_back(key)
-                    self._attempts.orphaned(self, id, question)  # it may have been another call's all along
+        done = self._done
+        if done is None:
+            self._keep(outcome)
             return
-        self.seconds += self._attempts.now() - self._asked_at
-        done, self._done = self._done, None
-        self.exchange.on_cancel = None  # nothing is left to be told, and nothing has to be collected
+        attempts = self._attempts
+        self._done = self.exchange.on_cancel = None  # nothing is left to be told, nothing has to be collected
+        self.seconds += attempts.now() - self._asked_at
         if self._pouring is not None:
             self._pouring.stop()
         if self._questions:
             self._let_questions_go()
         if self._answered is None:
             self._answered = outcome
-            self._attempts.ended(self, outcome)
-        done(self._attempts.sealed(self, outcome) if isinstance(outcome, InputRequired) else outcome)
+            attempts.ended(self, outcome)
+        done(attempts.sealed(self, outcome) if isinstance(outcome, InputRequired) else outcome)
+
+    def _keep(self, outcome: Outcome) -> None:
+        """The server went on without waiting: kept for the retry."""
+        if self._answered is not None:
+            return
+        self._answered = outcome
+        self._attempts.ended(self, outcome)
+        questions, self._questions = self._questions, {}
+        for key, (id, question) in questions.items():
+            self._take_back(key)
+            self._attempts.orphaned(self, id, question)  # it may have been another call's all along
 
     def _let_questions_go(self) -> None:
         """The call ends before its client was asked: the questions were another call's, or nobody's."""

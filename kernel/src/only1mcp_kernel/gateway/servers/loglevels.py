@@ -61,10 +61,6 @@ class LogLevels:
             self._telling[link] = task
             task.add_done_callback(lambda _: self._told(link, task))
 
-    def concern(self, exchange: Exchange) -> bool:
-        """Whether anybody asked for a level that could matter to this exchange. Quick."""
-        return bool(self.wanted) or (exchange.log_level is not None and exchange.caller.era == "modern")
-
     def lacks(self, link: Link, exchange: Exchange) -> bool:
         """Whether the server has to be told before it serves this exchange."""
         level = self._level(exchange) if link.era == "legacy" else None

@@ -63,20 +63,12 @@ class TaskRelay:
         task = self._ids.find(exchange.caller, exchange.name)
         return 0.0 if task is None else task.until - asyncio.get_running_loop().time()
 
-    def reader(self, endpoint: Endpoint, link: Link, exchange: Exchange) -> Reread | None:
-        """What puts the outcome of a call within one era right; None where no task can be in it."""
-        method, era, params = exchange.method, link.era, exchange.params
+    def reader(self, endpoint: Endpoint, link: Link, exchange: Exchange) -> Reread:
+        """What puts the outcome of a call right that a task may be in."""
+        method, era = exchange.method, link.era
         if method == "tools/call":
-            if era == "legacy":
-                takes = params is not None and "task" in params
-            else:
-                takes = tasks.declared_by(exchange.caller.capabilities)
-            if not takes:
-                return None
             return self._reread(lambda call, raw: tasks.created(raw, era, self._maker(endpoint, link, call)))
-        if method in tasks.NAMING:
-            return self._reread(lambda call, raw: tasks.answered(method, raw, self._shower(endpoint, call)))
-        return None
+        return self._reread(lambda call, raw: tasks.answered(method, raw, self._shower(endpoint, call)))
 
     def own_meta(self, link: Link, exchange: Exchange) -> Members:
         """The `_meta` of a request, which may belong to a task, in the server's words."""

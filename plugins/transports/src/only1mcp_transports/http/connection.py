@@ -59,7 +59,7 @@ class HttpConnection:
         self._turn = Turn(self._take_stock)
         self._known = False
         """The server does speak Streamable HTTP."""
-        self._calm = False
+        self.calm = False
         """Messages may go as they come: see `_take_stock`."""
         self._server = server
         self._fallback = Fallback(server, memory, self._fall_back)
@@ -73,7 +73,7 @@ class HttpConnection:
 
     def send(self, message: bytes, headers: Mapping[str, str], stream: int) -> None:
         self._last_headers = headers
-        if self._calm:
+        if self.calm:
             reply = self._replies[stream] = Reply(self, message, headers, stream)
             self.lane.post(message, headers, reply)
         elif self._over:
@@ -111,7 +111,7 @@ class HttpConnection:
 
     def knows(self, head: Head) -> bool:
         """Whether an answer tells nothing new about the server."""
-        return self._calm and (not head.session or head.session == self.lane.session)
+        return self.calm and (not head.session or head.session == self.lane.session)
 
     def heard(self, reply: Reply, head: Head) -> None:
         """The head of the answer to a POST came."""
@@ -207,7 +207,7 @@ class HttpConnection:
 
     def _take_stock(self) -> None:
         """Whether anything is out of the ordinary, which each message would have to be told about."""
-        self._calm = self._known and not (self._over or self.duplex or self._turn.pending)
+        self.calm = self._known and not (self._over or self.duplex or self._turn.pending)
 
     # -- another way
 
@@ -236,7 +236,7 @@ class HttpConnection:
 
     def _fall_back(self, pair: Pair) -> SseConnection:
         connection = SseConnection(self._inbox, self._context, self._server, pair, self._pair_over)
-        self._calm = False
+        self.calm = False
         return connection
 
     def _pair_over(self) -> None:

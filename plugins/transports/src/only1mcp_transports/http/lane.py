@@ -17,7 +17,7 @@ JSON, EVENTS = "application/json", "text/event-stream"
 class Head:
     """The head of an answer, as far as anybody wants to know it."""
 
-    __slots__ = ("encoding", "length", "location", "plain", "reason", "session", "status", "type")
+    __slots__ = ("encoding", "length", "location", "message", "plain", "reason", "session", "status", "type")
 
     def __init__(
         self,
@@ -41,6 +41,8 @@ class Head:
         self.encoding = encoding
         """How the body is coded, where nobody undoes that."""
         self.plain = status == 200 and self.type in (JSON, EVENTS) and not encoding
+        self.message = self.plain and self.type == JSON and not session
+        """The body is one message, and nothing else is to be learned."""
 
     @property
     def is_events(self) -> bool:

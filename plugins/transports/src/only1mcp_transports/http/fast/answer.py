@@ -57,19 +57,25 @@ class Answer:
         if self.over:
             return
         self.over = True
-        self.route.leave(self)
+        self.route.posts.discard(self)
         connection = self._connection
-        if self.streaming:
-            connection.write(_chunk(sse_event(message)) + LAST_CHUNK if message else LAST_CHUNK)
-        elif status == 200 and message and not headers and not self._cors:
-            begin = b"%b%d%b" % (JSON_HEAD, len(message), connection.lane.common_fields)
-            if len(message) < LARGE:
-                connection.complete(begin + message)
-                return
-            connection.write_all((begin, message))
+        if self.waited or self.streaming or headers or self._cors or status != 200 or not message:
+            self._finish(message, status, headers)
+        elif len(message) < LARGE:  # nearly every answer
+            end = connection.lane.common_fields
+            connection.complete(b"%b%d%b%b" % (JSON_HEAD, len(message), end, message))
         else:
-            connection.write(whole(message, status, {**headers, **self._cors}))
-        connection.answered()
+            begin = b"%b%d%b" % (JSON_HEAD, len(message), connection.lane.common_fields)
+            connection.write_all((begin, message))
+            connection.answered()
+
+    def _finish(self, message: bytes, status: int, headers: Mapping[str, str]) -> None:
+        self.route.leave(self)
+        if self.streaming:
+            self._connection.write(_chunk(sse_event(message)) + LAST_CHUNK if message else LAST_CHUNK)
+        else:
+            self._connection.write(whole(message, status, {**headers, **self._cors}))
+        self._connection.answered()
 
     def pour(self, source: Source, headers: Mapping[str, str] = _NOTHING) -> Pipe | None:
         if self.over or self.streaming:
