@@ -38,8 +38,8 @@ ANONYMOUS = Principal("anonymous")
 
 
 class Arrival(Struct, eq=False):
-    """How a message came in, as far as the transport knows. Messages that come in alike, over one connection and with
-    the same header fields, may come with the same arrival: what the gate finds out about it then holds for all."""
+    """How a message came in, as far as the transport knows. Messages that come in alike, from one peer and with the
+    same header fields, may come with the same arrival: what the gate finds out about it then holds for all."""
 
     transport: str
     profile: str = "default"

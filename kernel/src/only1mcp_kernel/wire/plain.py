@@ -15,6 +15,7 @@ from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_sdk import Json, Members
 
 _ABSENT = Raw(b"")
+_SPACE = b" \t\r\n"
 
 
 class _Params(Struct, frozen=True, gc=False):
@@ -115,9 +116,13 @@ def _is_text(body: bytes) -> bool:
 
 
 def _spaces_around(body: bytes, values: tuple[bytes, ...]) -> int:
-    """How many of its bytes are white space outside of these values."""
-    spaces = body.count(b" ") - sum([value.count(b" ") for value in values])
-    if b"\n" in body or b"\t" in body or b"\r" in body:
-        for space in (b"\n", b"\t", b"\r"):
-            spaces += body.count(space) - sum([value.count(space) for value in values])
-    return spaces
+    """How many of its bytes are white space outside of these values, each of which is in it."""
+    largest = max(values, key=len)
+    size = len(largest)
+    for tail in (2, 1):  # the usual place of a large one; looking for it would take longer
+        if body[-size - tail : -tail] == largest:
+            body = body[: -size - tail]
+            values = tuple([value for value in values if value is not largest])
+            break
+    spaces = len(body) - len(body.translate(None, _SPACE))
+    return spaces - sum([len(value) - len(value.translate(None, _SPACE)) for value in values])

@@ -57,6 +57,7 @@ class Answer:
         if self.over:
             return
         self.over = True
+        self.posting = None  # which knows the answer, too: the collector would have to find them
         self.route.posts.discard(self)
         connection = self._connection
         if self.waited or self.streaming or headers or self._cors or status != 200 or not message:
@@ -129,8 +130,9 @@ class Answer:
         if not self.over:
             self.over = True
             self.route.leave(self)
-            if self.posting is not None:
-                self.posting.disconnected()
+            posting, self.posting = self.posting, None
+            if posting is not None:
+                posting.disconnected()
 
     def fail(self) -> None:
         """The gate raised, which it should not."""

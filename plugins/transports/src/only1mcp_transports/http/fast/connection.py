@@ -28,7 +28,6 @@ class Connection(asyncio.Protocol):
     """See above."""
 
     __slots__ = (
-        "_arrival",
         "_body",
         "_chunks",
         "_eof",
@@ -60,8 +59,6 @@ class Connection(asyncio.Protocol):
         self._peer = ""
         self._idle = False
         """Nothing is under way: what comes next is a request."""
-        self._arrival: tuple[Place, Arrival] | None = None
-        """How the last request came in. The next one mostly comes in alike."""
         self._rest = b""
         """What has come of a head, or of requests that have to wait."""
         self._head: Head | None = None
@@ -244,8 +241,9 @@ class Connection(asyncio.Protocol):
         self._idle = False
         self._serving = True
         self.since = 0.0
-        known = self._arrival
-        arrival = known[1] if known is not None and known[0] is place else self._arrive(head, place)
+        arrival = head.arrival
+        if arrival is None or arrival.peer != self._peer or arrival.profile != place.profile:
+            arrival = head.arrival = Arrival("http", place.profile, head.headers, self._peer)
         self.lane.served += 1
         answer = self.answer = Answer(self, place.route, place.cors)
         try:
@@ -260,17 +258,11 @@ class Connection(asyncio.Protocol):
             answer.fail()
         self._serving = False
         if answer.over:
-            self.answer = None
+            self.answer = answer.posting = None
             if self._chunks is not None and self._chunks.over:
                 self._chunks = self._source = None
             if self._chunks is None:
                 self._turn()
-
-    def _arrive(self, head: Head, place: Place) -> Arrival:
-        """How a request with this head comes in."""
-        arrival = Arrival("http", place.profile, head.headers, self._peer)
-        self._arrival = place, arrival
-        return arrival
 
     def _wait_with(self, data: bytes) -> None:
         self._idle = False

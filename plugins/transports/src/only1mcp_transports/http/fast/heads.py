@@ -14,6 +14,7 @@ from only1mcp_transports.http import checks
 from only1mcp_transports.http.checks import Refused
 
 if TYPE_CHECKING:
+    from only1mcp_sdk import Arrival
     from only1mcp_transports.http.entrance import Entrance
     from only1mcp_transports.http.server import Route
 
@@ -33,7 +34,7 @@ _SPECIAL = frozenset(
 class Head:
     """A plain head. The body's length is not part of it."""
 
-    __slots__ = ("headers", "method", "place", "posts", "target")
+    __slots__ = ("arrival", "headers", "method", "place", "posts", "target")
 
     def __init__(self, method: str, target: str, headers: dict[str, str]) -> None:
         self.method = method
@@ -43,6 +44,8 @@ class Head:
         """By lower-case name, without Content-Length."""
         self.place: Place | None = None
         """Where it led when it was looked up last."""
+        self.arrival: Arrival | None = None
+        """How the last request with it came in. The next one mostly comes in alike."""
 
 
 class Place(NamedTuple):
