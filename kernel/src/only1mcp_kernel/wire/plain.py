@@ -1,4 +1,4 @@
-"""Plain messages, read in one decode: what nearly every request and every result looks like.
+"""Plain messages, read in one decode and written in one go: what nearly every request and every result looks like.
 
 A message is plain when the members known here account for each of its bytes, so that nothing can be in it twice or go
 unseen. Any other message is None here, and for `envelope` to read; what is read here reads the same there.
@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Raw, Struct
 
-from only1mcp_kernel.wire.envelope import Envelope
+from only1mcp_kernel.wire.envelope import Envelope, request
 from only1mcp_sdk import Json, Members
+from only1mcp_sdk.members import join
 
 _ABSENT = Raw(b"")
-_SPACE = b" \t\r\n"
 
 
 class _Params(Struct, frozen=True, gc=False):
@@ -77,10 +77,10 @@ def read_request(body: bytes) -> tuple[Envelope, Members] | None:
         members = _members(params)
         accounted += _PARAMS + sum(len(key) + len(value) + 4 for key, value in members.items())
         accounted -= 1 if members else 0  # there is one comma less than there are members
-    if accounted != len(body) and len(body) - accounted != _spaces_around(
-        body, (id, method.encode(), *members.values())
-    ):
-        return None
+    if accounted != len(body):
+        *others, last = members.values() or (b"",)
+        if not _spaced(body, len(body) - accounted, 2, last, id, method.encode(), *others):
+            return None
     return Envelope(id, method), members
 
 
@@ -101,7 +101,7 @@ def read_result(body: bytes) -> tuple[int, Json] | None:
     if not id.isdigit() or len(id) > 18:
         return None
     accounted = _RESULT + len(id) + len(result)
-    if accounted != len(body) and len(body) - accounted != _spaces_around(body, (id, result)):
+    if accounted != len(body) and not _spaced(body, len(body) - accounted, 1, result):
         return None
     return int(id), result
 
@@ -115,14 +115,24 @@ def _is_text(body: bytes) -> bool:
     return True
 
 
-def _spaces_around(body: bytes, values: tuple[bytes, ...]) -> int:
-    """How many of its bytes are white space outside of these values, each of which is in it."""
-    largest = max(values, key=len)
-    size = len(largest)
-    for tail in (2, 1):  # the usual place of a large one; looking for it would take longer
-        if body[-size - tail : -tail] == largest:
-            body = body[: -size - tail]
-            values = tuple([value for value in values if value is not largest])
-            break
-    spaces = len(body) - len(body.translate(None, _SPACE))
-    return spaces - sum([len(value) - len(value.translate(None, _SPACE)) for value in values])
+def write_request(id: int, method: str, params: Members) -> bytes:
+    """A request of ours."""
+    if method == "tools/call" and "arguments" in params and "name" in params:
+        if len(params) == 2:
+            return _call % (id, params["name"], params["arguments"])
+        if len(params) == 3 and "_meta" in params:
+            return _call_with_meta % (id, params["name"], params["arguments"], params["_meta"])
+    return request(b"%d" % id, method, join(params) if params else b"")
+
+
+_call = b'{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%b,"arguments":%b}}'
+_call_with_meta = _call[:-2] + b',"_meta":%b}}'
+
+
+def _spaced(body: bytes, spaces: int, end: int, last: bytes, *others: bytes) -> bool:
+    """Whether so many spaces are all that is in it besides, where the last value, usually the largest, begins `end`
+    bytes before the end of it. Quick, and no often enough; yes is certain."""
+    begin = len(body) - end - len(last)
+    if body[begin:-end] != last or body.count(b" ", 0, begin) != spaces:
+        return False
+    return b" " not in b"".join(others)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeAlias
 
 from only1mcp_kernel.protocol.meta import NOTHING, Said, read_meta
@@ -50,4 +51,11 @@ def _bad(message: Envelope, error: ValueError) -> BadMessage:
 def subject(method: str, params: Members) -> str:
     """What a request names: a tool, a prompt, a URI or a task; empty where it names nothing."""
     named = params.get(NAME_PARAM.get(method) or ("uri" if method.startswith("resources/") else "name"))
-    return text(named) or "" if named is not None else ""
+    if named is None:
+        return ""
+    return (text(named) if len(named) > _SHORT else _known(named)) or ""
+
+
+_SHORT = 80
+_known = lru_cache(4096)(text)
+"""Most names come again and again."""

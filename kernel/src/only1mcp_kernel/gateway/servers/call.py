@@ -24,8 +24,8 @@ from only1mcp_kernel.protocol.errors import STALE
 from only1mcp_kernel.protocol.legacy import wants
 from only1mcp_kernel.protocol.modern import NAME_PARAM
 from only1mcp_kernel.protocol.revisions import HEADER_MISMATCH, INTERNAL_ERROR
-from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
+from only1mcp_kernel.wire.plain import write_request
 from only1mcp_kernel.wire.splice import Splice
 from only1mcp_sdk import (
     Done,
@@ -174,7 +174,7 @@ class Call:
             and (dialect.takes(meta) if meta else link.era == "legacy")
         ):  # as a rule
             headers = dialect.headers_for(method, params)
-            message = wire.request(b"%d" % id, method, join(params) if params else b"")
+            message = write_request(id, method, params)
         else:
             message, headers = self._bridged(id, params)
         if self._mirror is not None:

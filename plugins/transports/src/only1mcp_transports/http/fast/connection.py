@@ -111,7 +111,7 @@ class Connection(asyncio.Protocol):
         if known is not None and known[1] == len(data) - begin:  # like one before, whole and alone: the rule
             place = known[0].place
             if place is not None and place.version == self.lane.version:
-                gate = place.entrance.gate
+                gate = place.gate
                 if known[1] <= gate.message_limit and gate.has_profile(place.profile):
                     self._serve(known[0], place, data[begin:])
                     return
@@ -249,12 +249,12 @@ class Connection(asyncio.Protocol):
         try:
             if head.posts:
                 place.route.begin(answer)
-                answer.posting = place.entrance.gate.post(arrival, body, answer)
+                answer.posting = place.gate.post(arrival, body, answer)
             else:
-                answer.posting = place.entrance.gate.stream(arrival, answer)
+                answer.posting = place.gate.stream(arrival, answer)
                 answer.open_stream()
         except Exception:
-            place.entrance.log.exception("a %s request failed", head.method)
+            place.log.exception("a %s request failed", head.method)
             answer.fail()
         self._serving = False
         if answer.over:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,8 +15,7 @@ from only1mcp_transports.http import checks
 from only1mcp_transports.http.checks import Refused
 
 if TYPE_CHECKING:
-    from only1mcp_sdk import Arrival
-    from only1mcp_transports.http.entrance import Entrance
+    from only1mcp_sdk import Arrival, Gate
     from only1mcp_transports.http.server import Route
 
 END = b"\r\n\r\n"
@@ -54,10 +54,11 @@ class Place(NamedTuple):
     version: int
     """Of the routes; with others it has to be looked up again."""
     route: Route
-    entrance: Entrance
+    gate: Gate
     profile: str
     cors: Mapping[str, str]
     """The header fields of CORS that answers carry."""
+    log: logging.Logger
 
 
 class Heads:

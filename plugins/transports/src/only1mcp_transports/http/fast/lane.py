@@ -121,7 +121,7 @@ class Lane:
         place = self.place(found[0])
         if place is None:
             return None
-        gate = place.entrance.gate
+        gate = place.gate
         return found if found[1] <= gate.message_limit and gate.has_profile(place.profile) else None
 
     def place(self, head: Head) -> Place | None:
@@ -139,7 +139,7 @@ class Lane:
         cors = passes(head, route.plain.rules)
         if cors is None:
             return None
-        return Place(self.version, route, route.plain, profile, cors)
+        return Place(self.version, route, route.plain.gate, profile, cors, route.plain.log)
 
     def take(self, count: int) -> bool:
         """Whether a body of that many bytes may be collected; `give` it back afterwards."""

@@ -47,6 +47,7 @@ class Wire(asyncio.Protocol):
         "_known",
         "_left",
         "_loop",
+        "_odd",
         "_pausing",
         "_pool",
         "_state",
@@ -78,6 +79,8 @@ class Wire(asyncio.Protocol):
         self._deadline = 0.0
         self._pausing = False
         self._uploading = False
+        self._odd = False
+        """Something of the answer came before, or holds this up: there is more to it than its last bytes."""
 
     # -- for the pool
 
@@ -98,7 +101,7 @@ class Wire(asyncio.Protocol):
         """The request. Nothing is sent where the connection was lost in the meantime, as its taker learns."""
         if self._transport is None or self._transport.is_closing():
             return
-        self._uploading = len(body) > LARGE
+        self._uploading = self._odd = len(body) > LARGE
         self._transport.writelines((head, body))
 
     def look(self, now: float, patience: int) -> None:
@@ -133,7 +136,7 @@ class Wire(asyncio.Protocol):
 
     def pause(self) -> None:
         if self._transport is not None and not self._pausing:
-            self._pausing = True
+            self._pausing = self._odd = True
             self._transport.pause_reading()
 
     def resume(self) -> None:
@@ -150,6 +153,7 @@ class Wire(asyncio.Protocol):
             self._transport.abort()
 
     def limit(self, seconds: float) -> None:
+        self._odd = True
         self._deadline = self._loop.time() + seconds
 
     # -- asyncio.Protocol
@@ -174,11 +178,10 @@ class Wire(asyncio.Protocol):
         if head is None or head.length != len(data) - end or not head.keep or head.status < 200:
             return False
         transport = self._transport
-        if self._early or self._uploading or self._pausing or transport is None or transport.is_closing():
+        if self._odd or transport is None or transport.is_closing():
             return False
         self._taker = taker.errand = None
-        self._interim = self.rested = 0
-        self._deadline = 0.0
+        self.rested = 0
         self._pool.idle.append(self)
         taker.whole(head, data[end:])
         return True
@@ -236,6 +239,7 @@ class Wire(asyncio.Protocol):
             self.fail(LONG_HEAD if data.startswith(_HTTP) else NOT_HTTP)
             return
         self._early = data
+        self._odd = True
         if not self._deadline:
             self.limit(HEAD_PATIENCE)
 
@@ -252,6 +256,7 @@ class Wire(asyncio.Protocol):
         self._deadline = 0.0
         if head.status < 200:
             self._interim += 1
+            self._odd = True
             if self._interim > _INTERIM:
                 self.fail(NOT_HTTP)
             elif at < len(data):
@@ -322,6 +327,7 @@ class Wire(asyncio.Protocol):
 
     def _forget(self) -> None:
         self._taker = None
+        self._odd = False
         self._state = _HEAD
         self._early = b""
         self._interim = 0
