@@ -51,7 +51,7 @@ class Dialect(Protocol):
         is used up."""
 
     def takes(self, meta: Json) -> bool:
-        """Whether a client's `_meta` of this era may go on as it came, with `envelope.request`."""
+        """Whether a client's `_meta` of this era, which may be empty, goes on as it came."""
 
     def headers_for(self, method: str, params: Members) -> Mapping[str, str]:
         """The header fields of such a request."""
@@ -86,7 +86,7 @@ class LegacyDialect:
         return envelope.request(b"%d" % id, method, join(params) if params else b""), self.headers
 
     def takes(self, meta: Json) -> bool:
-        return PREFIX_BYTES not in meta
+        return not meta or PREFIX_BYTES not in meta
 
     def headers_for(self, method: str, params: Members) -> Mapping[str, str]:
         return self.headers

@@ -37,7 +37,7 @@ class _Request(Struct, gc=False):
 
 class _Result(Struct, gc=False):
     jsonrpc: Literal["2.0"]
-    id: Raw
+    id: Annotated[int, msgspec.Meta(ge=0)]
     result: Raw
 
 
@@ -64,7 +64,7 @@ def read_request(body: bytes) -> tuple[Envelope, Members] | None:
     if id[0] not in _BEGINS_ID:
         return None
     accounted = _REQUEST + len(id) + len(method)
-    if params.arguments is not _ABSENT and params.uri is _ABSENT and params.name is not _ABSENT:
+    if params.arguments is not _ABSENT:  # a call; of anything else, not everything would be accounted for
         name, arguments = bytes(params.name), bytes(params.arguments)
         members = {"name": name, "arguments": arguments}
         accounted += _CALL + len(name) + len(arguments)
@@ -97,13 +97,11 @@ def read_result(body: bytes) -> tuple[int, Json] | None:
         read = _result(body)
     except (msgspec.DecodeError, RecursionError):
         return None
-    id, result = bytes(read.id), bytes(read.result)
-    if not id.isdigit() or len(id) > 18:
-        return None
-    accounted = _RESULT + len(id) + len(result)
+    id, result = read.id, bytes(read.result)
+    accounted = _RESULT + len(b"%d" % id) + len(result)
     if accounted != len(body) and not _spaced(body, len(body) - accounted, 1, result):
         return None
-    return int(id), result
+    return id, result
 
 
 def _is_text(body: bytes) -> bool:

@@ -180,7 +180,7 @@ class LegacyRequest:
         self._finished = False
         self._round: Round | None = None
         self._exchange = self._new_exchange()
-        session.requests[message.id] = self
+        session.requests[self._id] = self
 
     def start(self, handler: Handler) -> None:
         """Have the first round served by `handler`."""
@@ -242,14 +242,18 @@ class LegacyRequest:
         return True
 
     def _new_exchange(self) -> Exchange:
-        params, session, method = self._params, self._session, self._message.method
-        meta = params.get("_meta", b"")
-        name = subject(method, params) if params else ""
-        exchange = Exchange(method, params or None, meta, session.caller, self.emit, name, origin=self)
-        exchange.log_level = session.log_level  # a modern server has to be told with each request
-        if self._said.progress_token:
-            exchange.progress_token = bytes(self._said.progress_token)
-        return exchange
+        params, session, method, said = self._params, self._session, self._message.method, self._said
+        return Exchange(
+            method,
+            params or None,
+            params.get("_meta", b""),
+            session.caller,
+            self.emit,
+            subject(method, params) if params else "",
+            progress_token=bytes(said.progress_token) if said.progress_token else None,
+            log_level=session.log_level,  # a modern server has to be told with each request
+            origin=self,
+        )
 
     # -- only1mcp_sdk.Origin
 

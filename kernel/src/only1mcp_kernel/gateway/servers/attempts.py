@@ -184,6 +184,7 @@ class Attempts:
 
     def _call(self, endpoint: Endpoint, link: Link, exchange: Exchange, done: Done) -> None:
         mirror = reread = None
+        timeout = self._timeout
         if link.era == "modern" and not link.duplex and exchange.method == "tools/call":
             listings = self._server.listings
             if exchange.target in listings.left_out:
@@ -192,14 +193,12 @@ class Attempts:
             mirror = Mirror(listings, exchange.target, exchange.param_headers)
         endpoint.figures.in_flight += 1
         now = link.used = self.now()
-        timeout = self._timeout
-        if timeout:
-            if exchange.method == "tasks/result":  # which waits until the task is done
-                timeout = max(timeout, self._server.tasks.seconds_left(exchange))
-            if self._timer is None:
-                self._timer = self._loop.call_later(self._interval, self._look)
+        if self._timer is None and timeout:
+            self._timer = self._loop.call_later(self._interval, self._look)
         if link.era == exchange.caller.era and tasks.concern(exchange):
             reread = self._server.tasks.reader(endpoint, link, exchange)
+            if timeout and exchange.method == "tasks/result":  # which waits until the task is done
+                timeout = max(timeout, self._server.tasks.seconds_left(exchange))
         Call(self, endpoint, exchange, link, done, now, timeout, reread, mirror).start()
 
     @property

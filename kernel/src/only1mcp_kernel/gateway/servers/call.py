@@ -136,14 +136,13 @@ class Call:
         self._answered: Outcome | None = None
         self._pouring: Pouring | None = None
         self._asked_at = now
+        exchange.on_cancel = self.cancel
 
     def start(self) -> None:
         """Send it."""
-        exchange = self.exchange
-        exchange.on_cancel = self.cancel
         if self._timeout:
-            exchange.deadline = self.expires
-        refused = None if self.link.era == exchange.caller.era else self._bad_retry()
+            self.exchange.deadline = self.expires
+        refused = None if self.link.era == self.exchange.caller.era else self._bad_retry()
         if refused is None:
             self._send()
         else:
@@ -162,16 +161,15 @@ class Call:
     def _send(self) -> None:
         exchange, link = self.exchange, self.link
         self.id = id = next(link.ids)
-        method, caller, dialect = exchange.method, exchange.caller, link.dialect
-        member = NAME_PARAM.get(method)
-        params = exchange.params or {}
-        params = params.copy() if member is None else {**params, member: quoted(exchange.target)}
-        meta = exchange.as_sent
+        method, dialect, meta = exchange.method, link.dialect, exchange.as_sent
+        params = {**exchange.params} if exchange.params else {}
+        if method in NAME_PARAM:
+            params[NAME_PARAM[method]] = quoted(exchange.target)
         if (
             exchange.progress_token is None
-            and link.era == caller.era
+            and link.era == exchange.caller.era
             and isinstance(meta, bytes)
-            and (dialect.takes(meta) if meta else link.era == "legacy")
+            and dialect.takes(meta)
         ):  # as a rule
             headers = dialect.headers_for(method, params)
             message = write_request(id, method, params)

@@ -27,6 +27,7 @@ class Answer:
         "half_closed",
         "looks",
         "over",
+        "plain",
         "posting",
         "route",
         "streaming",
@@ -36,6 +37,8 @@ class Answer:
     def __init__(self, connection: Connection, route: Route, cors: Mapping[str, str]) -> None:
         self.route = route
         self.posting: Posting | None = None
+        self.plain = not cors
+        """Nothing was said yet, and nothing special is to be said with it."""
         self.looks = 0
         """How often it has been seen to be under way."""
         self.streaming = False
@@ -60,7 +63,7 @@ class Answer:
         self.posting = None  # which knows the answer, too: the collector would have to find them
         self.route.posts.discard(self)
         connection = self._connection
-        if self.waited or self.streaming or headers or self._cors or status != 200 or not message:
+        if not self.plain or status != 200 or headers or not message:
             self._finish(message, status, headers)
         elif len(message) < LARGE:  # nearly every answer
             end = connection.lane.common_fields
@@ -103,6 +106,7 @@ class Answer:
             self._stream(KEEP_ALIVE)
             return
         self.waited = True
+        self.plain = False
         self.route.waits(self)
         if self.posting is not None:
             self.posting.waiting()
@@ -111,6 +115,7 @@ class Answer:
         """The client sends nothing more. Whether it still reads, only writing tells: as an event stream, that can be
         done before the answer."""
         self.half_closed = self.waited = True
+        self.plain = False
         self.timed_out()
 
     def abandon(self) -> None:
@@ -149,6 +154,7 @@ class Answer:
             self._connection.write_bounded(chunk, self.route.buffer_bytes)
         else:
             self.streaming = True
+            self.plain = False
             fields = {**STREAM, **self._cors, "Transfer-Encoding": "chunked"}
             self._connection.write(head(200, fields) + chunk)
         if not self.over:

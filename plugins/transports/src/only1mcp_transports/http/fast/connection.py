@@ -35,6 +35,7 @@ class Connection(asyncio.Protocol):
         "_head",
         "_idle",
         "_missing",
+        "_odd",
         "_paused",
         "_peer",
         "_rest",
@@ -73,6 +74,8 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._stopped_reading = False
         self._eof = False
+        self._odd = False
+        """Something came after the request at hand."""
         self._general: Any = None
         """aiohttp's connection, while it is in charge."""
         self._rested = False
@@ -132,7 +135,7 @@ class Connection(asyncio.Protocol):
             self._read(rest + data)
 
     def eof_received(self) -> bool:
-        self._eof = True
+        self._eof = self._odd = True
         transport = self.transport
         if transport is None or transport.get_extra_info("sslcontext") is not None:
             return False  # there are no halves with TLS
@@ -266,6 +269,7 @@ class Connection(asyncio.Protocol):
 
     def _wait_with(self, data: bytes) -> None:
         self._idle = False
+        self._odd = True
         self._rest = self._rest + data if self._rest else data
         if len(self._rest) > EARLY and not self._stopped_reading and self.transport is not None:
             self._stopped_reading = True
@@ -294,6 +298,7 @@ class Connection(asyncio.Protocol):
             self._stopped_reading = False
             transport.resume_reading()
         self.since = lane.now
+        self._odd = bool(self._rest)
         self._idle = lane.open and self._general is None
 
     # -- for answers
@@ -304,7 +309,7 @@ class Connection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         transport.write(data)
-        if self._serving or self._rest or self._eof or self._stopped_reading or self.lane.ending:
+        if self._odd or self._serving or self.lane.ending:
             self.answered()
             return
         self.answer = None

@@ -55,7 +55,10 @@ class Pool:
 
     def post(self, message: bytes, headers: Mapping[str, str], taker: Taker) -> None:
         try:
-            head = b"%b%d\r\n\r\n" % (self._requests.post(headers), len(message))
+            known, head = self._requests.last
+            if known is not headers:
+                head = self._requests.post(headers)
+            head = b"%b%d\r\n\r\n" % (head, len(message))
         except ValueError:
             self._refuse(taker)
             return

@@ -31,14 +31,11 @@ class Requests:
         ]
         self._session = [("Mcp-Session-Id", session)] if session is not None else []
         self._posts: dict[tuple[tuple[str, str], ...], bytes] = {}
-        self._last: tuple[Mapping[str, str], bytes] | None = None
+        self.last: tuple[Mapping[str, str] | None, bytes] = (None, b"")
         """What the last message came with, and its head: one mapping serves many messages, and is never changed."""
 
     def post(self, headers: Mapping[str, str]) -> bytes:
         """The head of a POST, up to where the length of its body is to be said. Raises `ValueError`."""
-        last = self._last
-        if last is not None and last[0] is headers:
-            return last[1]
         key = tuple(headers.items())
         head = self._posts.get(key)
         if head is None:
@@ -48,7 +45,7 @@ class Requests:
                 if len(self._posts) == _KNOWN:
                     self._posts.clear()
                 self._posts[key] = head
-        self._last = headers, head
+        self.last = headers, head
         return head
 
     def get(self, last_id: bytes, headers: Mapping[str, str]) -> bytes:
