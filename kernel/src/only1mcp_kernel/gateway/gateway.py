@@ -240,7 +240,7 @@ class Gateway:
     def _set_level(self, session: str, level: str) -> None:
         found = self._sessions.by_id(session)
         if found is not None:
-            found.asked_level = level
+            found.asked_level = found.log_level = level
             for server in self._in_force().servers.values():
                 server.set_level(session, level)
 

@@ -110,7 +110,7 @@ class Gate:
             if session is None:
                 return NOTHING_LEFT
         else:
-            self._sessions.touch(session)
+            session.used = self._sessions.now()
         return self.within_session(session, message, params, said, answer) or NOTHING_LEFT
 
     def stream(self, arrival: Arrival, answer: Answer) -> Posting:
@@ -233,7 +233,8 @@ class Gate:
             _finish(outlet, Overload("requests under way"), id)
         else:
             request = LegacyRequest(session, message, params, said, outlet, load, self._serve)
-            request.start(self._serving.handlers.get(session.caller.profile, _no_profile))
+            handler = self._serving.handlers.get(session.caller.profile, _no_profile)
+            handler(request.exchange, request.done)
             return request
         return None
 
@@ -317,7 +318,8 @@ class Gate:
                 request.exchange.param_headers = repeated
         if not self._load.enter(principal.id):
             raise Overload("requests under way")
-        request.start(serving.handlers.get(arrival.profile, _no_profile))
+        handler = serving.handlers.get(arrival.profile, _no_profile)
+        handler(request.exchange, request.done)
         return request
 
 

@@ -78,9 +78,6 @@ class ModernRequest:
         if said.log_level:
             exchange.log_level = modern.read_level(bytes(said.log_level))
 
-    def start(self, handler: Handler) -> None:
-        handler(self.exchange, self._done)
-
     # -- only1mcp_sdk.Origin
 
     def pour(self, source: Source) -> Pipe | None:
@@ -111,7 +108,8 @@ class ModernRequest:
         if not self._finished:
             self.exchange.cancel(reason)
 
-    def _done(self, outcome: Outcome) -> None:
+    def done(self, outcome: Outcome) -> None:
+        """What the exchange came to."""
         if self._finished:
             return
         exchange = self.exchange
@@ -140,7 +138,6 @@ class LegacyRequest:
     connections; one that says nothing before its answer needs none."""
 
     __slots__ = (
-        "_exchange",
         "_finished",
         "_handler",
         "_id",
@@ -153,6 +150,7 @@ class LegacyRequest:
         "_rounds",
         "_said",
         "_session",
+        "exchange",
     )
 
     def __init__(
@@ -179,12 +177,8 @@ class LegacyRequest:
         self._progress: Decimal | None = None
         self._finished = False
         self._round: Round | None = None
-        self._exchange = self._new_exchange()
+        self.exchange = self._new_exchange()
         session.requests[self._id] = self
-
-    def start(self, handler: Handler) -> None:
-        """Have the first round served by `handler`."""
-        handler(self._exchange, self._done)
 
     @property
     def sink(self) -> Sink:
@@ -212,7 +206,7 @@ class LegacyRequest:
             self._round.withdraw()
             self._round = None
         self._finish(b"")  # first: after a cancel the client hears nothing more
-        self._exchange.cancel(reason)
+        self.exchange.cancel(reason)
 
     def emit(self, notification: Notification) -> None:
         if self._finished:
@@ -271,7 +265,8 @@ class LegacyRequest:
 
     # -- the outcome
 
-    def _done(self, outcome: Outcome) -> None:
+    def done(self, outcome: Outcome) -> None:
+        """What a round came to."""
         if self._finished:
             return
         if self._round is not None:
@@ -299,7 +294,7 @@ class LegacyRequest:
 
     def _ask(self, outcome: InputRequired) -> None:
         if outcome.raw and self._rounds == MAX_ROUNDS:
-            self._exchange.cancel("too many rounds of questions")
+            self.exchange.cancel("too many rounds of questions")
             failure = Failure.of(INTERNAL_ERROR, f"The server asked for input more than {MAX_ROUNDS} times")
             self._finish(wire.error(self._id, failure.raw))
         else:
@@ -314,8 +309,8 @@ class LegacyRequest:
             return
         exchange = self._new_exchange()
         exchange.answers, exchange.refusals, exchange.state = self._round.take()
-        self._exchange = exchange
-        self._handler(exchange, self._done)
+        self.exchange = exchange
+        self._handler(exchange, self.done)
 
     def _reenter(self, asked: InputRequired, answers: Members, refusals: Members) -> None:
         """Call a modern server again, with the answers of a round."""
@@ -329,12 +324,12 @@ class LegacyRequest:
         exchange.params = {**self._params, "inputResponses": join(answers)}
         if asked.state is not None:
             exchange.params["requestState"] = quoted(asked.state)
-        self._exchange = exchange
-        self._handler(exchange, self._done)
+        self.exchange = exchange
+        self._handler(exchange, self.done)
 
     def _finish(self, message: bytes) -> None:
         self._finished = True
-        session, exchange = self._session, self._exchange
+        session, exchange = self._session, self.exchange
         session.requests.pop(self._id, None)
         self._load.leave(session.caller.principal.id)
         exchange.emit, exchange.origin = _nobody, None

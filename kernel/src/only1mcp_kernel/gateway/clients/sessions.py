@@ -71,6 +71,8 @@ class Session:
         self.alive = True
         self.asked_level: str | None = None
         """The log level that the client asked for."""
+        self.log_level = UNASKED_LEVEL
+        """What it is to hear."""
         self.requests: dict[bytes, LegacyRequest] = {}
         """Under way, by the client's request id."""
         self.used = 0.0
@@ -85,11 +87,6 @@ class Session:
         self._questions: dict[bytes, Reply] = {}
         self._progress: dict[bytes, Callable[[Members], None]] = {}
         """The questions whose server wants to hear how far the client is."""
-
-    @property
-    def log_level(self) -> str:
-        """What the client is to hear."""
-        return self.asked_level or UNASKED_LEVEL
 
     # -- to the client
 
@@ -235,7 +232,7 @@ class Sessions:
         self._ended = ended
         self._sessions: dict[str, Session] = {}
         self._by_token: dict[str, Session] = {}
-        self._now: Callable[[], float] = time.monotonic
+        self.now: Callable[[], float] = time.monotonic
         """The event loop's clock, once there is a session."""
 
     def __len__(self) -> int:
@@ -248,11 +245,11 @@ class Sessions:
         """A new session; None when there are too many."""
         if len(self._sessions) >= MAX_SESSIONS:
             return None
-        self._now = asyncio.get_running_loop().time
+        self.now = asyncio.get_running_loop().time
         id = secrets.token_urlsafe(16)
         token = self._keys.seal(_PURPOSE, principal.id, [id])
         session = Session(id, token, hello, principal, profile, self._budget, self._streams)
-        session.used = self._now()
+        session.used = self.now()
         self._sessions[id] = self._by_token[token] = session
         return session
 
@@ -261,12 +258,8 @@ class Sessions:
         session = self._by_token.get(token)
         if session is None or session.caller.principal.id != principal.id:
             return None
-        self.touch(session)
+        session.used = self.now()
         return session
-
-    def touch(self, session: Session) -> None:
-        """Its client is there."""
-        session.used = self._now()
 
     def by_id(self, id: str) -> Session | None:
         return self._sessions.get(id)
@@ -279,7 +272,7 @@ class Sessions:
 
     def expire(self) -> None:
         """Forget the sessions nobody came back to."""
-        now = self._now()
+        now = self.now()
         for session in list(self._sessions.values()):
             if not session.listening and not session.requests and now - session.used > IDLE_SECONDS:
                 self.end(session)

@@ -81,7 +81,7 @@ class Route:
         self._others = 0
         """POSTs of aiohttp's lane."""
         self._prompt = PROMPT
-        self._timer: asyncio.TimerHandle | None = None
+        self.timer: asyncio.TimerHandle | None = None
         """Looks for answers that do not come at once."""
         self._silences = Timeouts(PROMPT)
         self._probes = Timeouts(PROBE_SECONDS)
@@ -101,17 +101,15 @@ class Route:
 
     # -- plain requests
 
-    def begin(self, answer: Answer) -> None:
-        """A POST is at work; draining waits for it."""
-        self.posts.add(answer)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._prompt / LOOKS, self._look)
+    def look_later(self) -> None:
+        """Whoever puts an answer among `posts` sees to it that there is a timer."""
+        self.timer = asyncio.get_running_loop().call_later(self._prompt / LOOKS, self._look)
 
     def _look(self) -> None:
         """Tell answers that do not come at once."""
-        self._timer = None
+        self.timer = None
         if self.posts:
-            self._timer = asyncio.get_running_loop().call_later(self._prompt / LOOKS, self._look)
+            self.look_later()
         for answer in list(self.posts):
             answer.looks += 1
             if answer.looks == LOOKS + 1:
@@ -169,9 +167,9 @@ class Route:
 
     def end(self) -> None:
         """Nobody is answered any more: streams end, guests leave."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
         for pending in list(self.answers):
             pending.abandon()
         for answer in self._lane.answers(self):

@@ -113,11 +113,13 @@ class Connection(asyncio.Protocol):
         known = self.lane.heads.whole.get(data[:begin])
         if known is not None and known[1] == len(data) - begin:  # like one before, whole and alone: the rule
             place = known[0].place
-            if place is not None and place.version == self.lane.version:
-                gate = place.gate
-                if known[1] <= gate.message_limit and gate.has_profile(place.profile):
-                    self._serve(known[0], place, data[begin:])
-                    return
+            if (
+                place is not None
+                and place.version == self.lane.version
+                and known[1] <= place.gate.message_limit
+            ):
+                self._serve(known[0], place, data[begin:])
+                return
         self._read(data)
 
     def _read_on(self, data: bytes) -> None:
@@ -251,7 +253,10 @@ class Connection(asyncio.Protocol):
         answer = self.answer = Answer(self, place.route, place.cors)
         try:
             if head.posts:
-                place.route.begin(answer)
+                route = place.route
+                route.posts.add(answer)
+                if route.timer is None:
+                    route.look_later()
                 answer.posting = place.gate.post(arrival, body, answer)
             else:
                 answer.posting = place.gate.stream(arrival, answer)
@@ -292,7 +297,7 @@ class Connection(asyncio.Protocol):
             return
         lane = self.lane
         if self._eof or lane.ending:
-            transport.close()
+            self.end()
             return
         if self._stopped_reading:
             self._stopped_reading = False
@@ -305,25 +310,32 @@ class Connection(asyncio.Protocol):
 
     def complete(self, data: bytes) -> None:
         """A whole answer."""
-        transport = self.transport
-        if transport is None or transport.is_closing():
+        lane = self.lane
+        if self.transport is None:
             return
-        transport.write(data)
-        if self._odd or self._serving or self.lane.ending:
+        lane.outbox.put(self.transport, data)
+        if self._odd or self._serving or lane.ending:
             self.answered()
             return
         self.answer = None
-        self.since = self.lane.now
+        self.since = lane.now
         self._idle = True
 
-    def write(self, data: bytes) -> None:
+    def _open_transport(self) -> asyncio.Transport | None:
+        """To write to; what was to be written soon has been."""
+        if self.lane.outbox.waiting:
+            self.lane.outbox.flush()
         transport = self.transport
-        if transport is not None and not transport.is_closing():
+        return None if transport is None or transport.is_closing() else transport
+
+    def write(self, data: bytes) -> None:
+        transport = self._open_transport()
+        if transport is not None:
             transport.write(data)
 
     def write_all(self, pieces: tuple[bytes | memoryview, ...]) -> None:
-        transport = self.transport
-        if transport is not None and not transport.is_closing():
+        transport = self._open_transport()
+        if transport is not None:
             transport.writelines(pieces)
 
     def write_bounded(self, data: bytes, limit: int) -> None:
@@ -349,8 +361,9 @@ class Connection(asyncio.Protocol):
 
     def end(self) -> None:
         """Close it, once all is written."""
-        if self.transport is not None:
-            self.transport.close()
+        transport = self._open_transport()
+        if transport is not None:
+            transport.close()
 
     def abort(self) -> None:
         if self.transport is not None:
@@ -365,8 +378,8 @@ class Connection(asyncio.Protocol):
 
     def _to_general(self, data: bytes) -> None:
         self._idle = False
-        transport = self.transport
-        if transport is None or transport.is_closing():
+        transport = self._open_transport()
+        if transport is None:
             return
         if self.lane.ending:  # it would never be closed
             transport.close()
@@ -425,4 +438,4 @@ class Connection(asyncio.Protocol):
             return
         if self._head is not None:
             self.write(closing(408, f"Request Timeout: no whole body within {patience.body:g} s"))
-        transport.close()
+        self.end()

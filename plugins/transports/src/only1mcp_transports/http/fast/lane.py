@@ -11,6 +11,7 @@ from only1mcp_sdk import LARGE, Budget
 from only1mcp_transports.http.fast.connection import Connection
 from only1mcp_transports.http.fast.heads import Head, Heads, Place, passes
 from only1mcp_transports.http.fast.response import common_fields
+from only1mcp_transports.http.outbox import Outbox
 
 if TYPE_CHECKING:
     from only1mcp_transports.http.answer import PendingAnswer
@@ -60,6 +61,7 @@ class Lane:
         self._pending = pending
         self._buffers = buffers
         self.heads = Heads()
+        self.outbox = Outbox()
         self.version = 0
         """Of the routes."""
         self._loop = asyncio.get_running_loop()
@@ -119,10 +121,7 @@ class Lane:
         if found is None:
             return None
         place = self.place(found[0])
-        if place is None:
-            return None
-        gate = place.gate
-        return found if found[1] <= gate.message_limit and gate.has_profile(place.profile) else None
+        return found if place is not None and found[1] <= place.gate.message_limit else None
 
     def place(self, head: Head) -> Place | None:
         """Where a request leads now, if it is one that leads somewhere and passes every check."""
@@ -137,7 +136,7 @@ class Lane:
         if route is None or route.plain is None or route.draining:
             return None
         cors = passes(head, route.plain.rules)
-        if cors is None:
+        if cors is None or not route.plain.gate.has_profile(profile):
             return None
         return Place(self.version, route, route.plain.gate, profile, cors, route.plain.log)
 

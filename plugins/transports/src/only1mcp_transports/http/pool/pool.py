@@ -10,6 +10,7 @@ from yarl import URL
 
 from only1mcp_sdk import Context
 from only1mcp_transports.http.lane import Taker
+from only1mcp_transports.http.outbox import Outbox
 from only1mcp_transports.http.pool.heads import Heads
 from only1mcp_transports.http.pool.opening import Opening
 from only1mcp_transports.http.pool.requests import Requests
@@ -29,6 +30,7 @@ class Pool:
     ) -> None:
         self.url = url
         self.heads = Heads()
+        self.outbox = Outbox()
         self.idle: list[Wire] = []
         self._target = target
         self._configured = tuple(configured)

@@ -94,7 +94,7 @@ class Wire(asyncio.Protocol):
         if len(body) > LARGE:
             self.write(head, body)
         else:
-            transport.write(head + body)
+            self._pool.outbox.put(transport, head + body)
         return True
 
     def write(self, head: bytes, body: bytes) -> None:

@@ -1,0 +1,34 @@
+"""Writes of many connections, one after the other, once everything that came in at one time has been looked at.
+
+Reading, thinking and writing in turns for each message would have each drive the others out of the processor's caches,
+and wake whoever is written to for each message anew. Nothing waits longer than for what has come already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Outbox:
+    """Of one lane."""
+
+    __slots__ = ("_loop", "waiting")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.waiting: list[tuple[asyncio.Transport, bytes]] = []
+        """Flush it before writing to one of these in another way."""
+
+    def put(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Write it soon."""
+        waiting = self.waiting
+        if not waiting:
+            self._loop.call_soon(self.flush)
+        waiting.append((transport, data))
+
+    def flush(self) -> None:
+        """Write everything now."""
+        waiting, self.waiting = self.waiting, []
+        for transport, data in waiting:
+            if not transport.is_closing():  # what is lost meanwhile hears of that in another way
+                transport.write(data)
