@@ -195,11 +195,16 @@ class Attempts:
         now = link.used = self.now()
         if self._timer is None and timeout:
             self._timer = self._loop.call_later(self._interval, self._look)
-        if link.era == exchange.caller.era and tasks.concern(exchange):
+        crosses = link.era != exchange.caller.era
+        if not crosses and tasks.concern(exchange):
             reread = self._server.tasks.reader(endpoint, link, exchange)
             if timeout and exchange.method == "tasks/result":  # which waits until the task is done
                 timeout = max(timeout, self._server.tasks.seconds_left(exchange))
-        Call(self, endpoint, exchange, link, done, now, timeout, reread, mirror).start()
+        call = Call(self, endpoint, exchange, link, done, now, timeout, reread, mirror)
+        if crosses:
+            call.start()
+        else:
+            call.send()
 
     @property
     def _interval(self) -> float:

@@ -137,14 +137,14 @@ class Call:
         self._pouring: Pouring | None = None
         self._asked_at = now
         exchange.on_cancel = self.cancel
+        if timeout:
+            exchange.deadline = self.expires
 
     def start(self) -> None:
-        """Send it."""
-        if self._timeout:
-            self.exchange.deadline = self.expires
-        refused = None if self.link.era == self.exchange.caller.era else self._bad_retry()
+        """Send it, if it may be sent where server and client are of two eras."""
+        refused = self._bad_retry()
         if refused is None:
-            self._send()
+            self.send()
         else:
             self._end(refused)
 
@@ -158,7 +158,8 @@ class Call:
             return STALE
         return bridge.unvisited(exchange.answers, exchange.method) if exchange.answers else None
 
-    def _send(self) -> None:
+    def send(self) -> None:
+        """Send it."""
         exchange, link = self.exchange, self.link
         self.id = id = next(link.ids)
         method, dialect, meta = exchange.method, link.dialect, exchange.as_sent
@@ -199,7 +200,7 @@ class Call:
 
     def _send_again(self) -> None:
         if self._done is not None:  # else it was given up meanwhile
-            self._send()
+            self.send()
 
     @property
     def principal(self) -> str:

@@ -17,14 +17,12 @@ class Outbox:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.waiting: list[tuple[asyncio.Transport, bytes]] = []
-        """Flush it before writing to one of these in another way."""
+        """What is to be written to whom. Whoever finds it empty and puts something in calls `flush_soon`; whoever wants
+        to write to a transport in another way flushes first."""
 
-    def put(self, transport: asyncio.Transport, data: bytes) -> None:
-        """Write it soon."""
-        waiting = self.waiting
-        if not waiting:
-            self._loop.call_soon(self.flush)
-        waiting.append((transport, data))
+    def flush_soon(self) -> None:
+        """Once everything that came in has been looked at."""
+        self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
         """Write everything now."""

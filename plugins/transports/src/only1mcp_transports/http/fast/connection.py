@@ -313,7 +313,10 @@ class Connection(asyncio.Protocol):
         lane = self.lane
         if self.transport is None:
             return
-        lane.outbox.put(self.transport, data)
+        outbox = lane.outbox
+        if not outbox.waiting:
+            outbox.flush_soon()
+        outbox.waiting.append((self.transport, data))
         if self._odd or self._serving or lane.ending:
             self.answered()
             return

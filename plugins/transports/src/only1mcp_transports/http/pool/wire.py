@@ -94,7 +94,10 @@ class Wire(asyncio.Protocol):
         if len(body) > LARGE:
             self.write(head, body)
         else:
-            self._pool.outbox.put(transport, head + body)
+            outbox = self._pool.outbox
+            if not outbox.waiting:
+                outbox.flush_soon()
+            outbox.waiting.append((transport, head + body))
         return True
 
     def write(self, head: bytes, body: bytes) -> None:
