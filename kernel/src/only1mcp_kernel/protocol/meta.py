@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import compress
+
 import msgspec
 from msgspec import Raw, Struct, field
 
@@ -49,10 +51,7 @@ def read_meta(raw: Json) -> Said:
         said = _decode(raw)
     except RecursionError:
         raise msgspec.DecodeError("JSON is malformed: it is nested too deeply") from None
-    accounted = 1
-    for value, beside in zip(msgspec.structs.astuple(said), _BESIDE, strict=True):
-        if value is not _ABSENT:
-            accounted += beside + len(value)
-    if accounted != len(raw):
+    values = msgspec.structs.astuple(said)
+    if 1 + sum(map(len, values)) + sum(compress(_BESIDE, values)) != len(raw):
         split(raw)  # there is more in it, which may be the same once more
     return said

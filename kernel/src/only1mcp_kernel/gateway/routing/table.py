@@ -37,6 +37,8 @@ class Table(Struct):
     with_resources: list[str]
     hidden: set[names.Owned]
     """Resources that are listed, but not shown here."""
+    annotated: bool
+    """Some tool wants arguments repeated in header fields."""
 
 
 class Former:
@@ -77,7 +79,14 @@ class Naming:
 
     def table(self) -> Table:
         table = Table(
-            named={}, owners={}, ambiguous={}, templates=[], aliases={}, with_resources=[], hidden=set()
+            named={},
+            owners={},
+            ambiguous={},
+            templates=[],
+            aliases={},
+            with_resources=[],
+            hidden=set(),
+            annotated=any(server.listings.annotated for server in self._servers.values()),
         )
         known = {name: self._known(server) for name, server in self._servers.items()}
         for kind in ("tool", "prompt"):

@@ -184,13 +184,12 @@ class Attempts:
 
     def _call(self, endpoint: Endpoint, link: Link, exchange: Exchange, done: Done) -> None:
         mirror = reread = None
-        timeout = self._timeout
-        if link.era == "modern" and not link.duplex and exchange.method == "tools/call":
-            listings = self._server.listings
-            if exchange.target in listings.left_out:
+        timeout, listings = self._timeout, self._server.listings
+        if link.era == "modern" and (listings.plans or listings.left_out or exchange.param_headers):
+            mirror = self.mirror(link, exchange)
+            if mirror is not None and exchange.target in listings.left_out:
                 done(Failure.of(INVALID_PARAMS, f"Unknown tool: {exchange.name}"))
                 return
-            mirror = Mirror(listings, exchange.target, exchange.param_headers)
         endpoint.figures.in_flight += 1
         now = link.used = self.now()
         if self._timer is None and timeout:
@@ -238,6 +237,12 @@ class Attempts:
     @property
     def server_name(self) -> str:
         return self._server.name
+
+    def mirror(self, link: Link, exchange: Exchange) -> Mirror | None:
+        """What repeats arguments in header fields, where that may be asked for."""
+        if link.era == "legacy" or link.duplex or exchange.method != "tools/call":
+            return None
+        return Mirror(self._server.listings, exchange.target, exchange.param_headers)
 
     def own_meta(self, call: Call) -> Members:
         """The `_meta` for a call, in the server's words."""

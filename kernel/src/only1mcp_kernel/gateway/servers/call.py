@@ -55,6 +55,7 @@ GATHER_SECONDS = 0.02
 """How long a server has for asking several things at once, where the client learns of them together."""
 
 _COMPLETE = re.compile(rb'\{\s*"resultType"\s*:\s*"complete"\s*[,}]')
+_RESULT_TYPE = b'"resultType"'
 MAX_QUESTIONS = 64
 """How many questions of one call may be open at its client."""
 
@@ -277,6 +278,8 @@ class Call:
 
     def _mismatched(self) -> None:
         """What the server refused is between it and the gateway; the client has no part in it."""
+        if self._mirror is None:
+            self._mirror = self._attempts.mirror(self.link, self.exchange)
         if self._mirror is None or not self._mirror.renew(self._send_again):
             self._end(self._failure("did not accept the header fields of the request"))
 
@@ -285,6 +288,8 @@ class Call:
             return self._failure("answered with a result that is no object")
         if self.link.era == "legacy":
             return Result(raw, "legacy")
+        if _COMPLETE.match(raw) and raw.find(_RESULT_TYPE, len(_RESULT_TYPE)) < 0 and b"\\u" not in raw:
+            return Result(raw, "modern")  # quick to tell, and nearly every one
         try:
             kind = _head(raw).resultType
             if kind == "task" and self._reread is None:
