@@ -63,6 +63,8 @@ class Listings:
         self._wanted: dict[Variant | None, float] = {}
         """When each variant was first asked for; None for the server's first answer of all."""
         self._listed_at: dict[Variant, float] = {}
+        self._unannounced: set[Variant] = set()
+        """The variants of whose changes the server does not tell."""
         self._stale: set[EntryKind] = set()
         self._doubted = False
         self._tellers: dict[Variant, Link] = {}
@@ -118,10 +120,11 @@ class Listings:
     def revisit(self, caller: Caller) -> None:
         """Somebody lists: a server that does not tell of changes is listed again, unless that was done just now. What
         is new is announced."""
+        if not self._unannounced:
+            return
         variant = self.variant(caller)
-        catalogue = self.fetched.get(variant)
         age = asyncio.get_running_loop().time() - self._listed_at.get(variant, 0.0)
-        if catalogue is not None and age > REVISIT_SECONDS and not catalogue.announced():
+        if variant in self._unannounced and variant in self.fetched and age > REVISIT_SECONDS:
             self.fetch(caller)
 
     def known(self) -> list[Catalogue]:
@@ -182,12 +185,17 @@ class Listings:
         """Whether it is another one than before."""
         known = self.fetched.get(variant)
         self.fetched[variant] = catalogue
+        if catalogue.announced():
+            self._unannounced.discard(variant)
+        else:
+            self._unannounced.add(variant)
         self._plan()
         self._listed_at.pop(variant, None)
         self._listed_at[variant] = asyncio.get_running_loop().time()
         while len(self._listed_at) > MAX_FETCHED:  # clients declare what they like
             oldest = next(iter(self._listed_at))
             del self._listed_at[oldest]
+            self._unannounced.discard(oldest)
             self.fetched.pop(oldest, None)
         self.memory.keep(variant, catalogue)
         return known != catalogue
