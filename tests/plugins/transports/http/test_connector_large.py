@@ -14,7 +14,7 @@ from only1mcp_sdk.flow import LARGE, Budget
 from only1mcp_sdk.testing.fakes import RecordingInbox
 from only1mcp_sdk.testing.harness import Harness
 from only1mcp_transports.http import stream as streams_module
-from only1mcp_transports.http.large import START, Pieces, Share
+from only1mcp_transports.large import START, Pieces, Share
 from tests.plugins.transports.http.scripted import HOLD, PIECES, Scripted, chunked, ok, saying
 from tests.plugins.transports.http.upstream import (
     HEADERS,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from only1mcp_sdk import Pipe
 from only1mcp_sdk.flow import LARGE
 from only1mcp_transports.http.lane import Head
-from only1mcp_transports.http.large import START, Pieces, Share
+from only1mcp_transports.large import START, Pieces, Share
 
 if TYPE_CHECKING:
     from only1mcp_transports.http.replies import Reply

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from only1mcp_transports.http.lane import Head, Taker
-from only1mcp_transports.http.large import Share
 from only1mcp_transports.http.problems import status_line
 from only1mcp_transports.http.sse import Events, EventTooLarge
 from only1mcp_transports.http.stream import retry_delay
+from only1mcp_transports.large import Share
 
 if TYPE_CHECKING:
     from only1mcp_transports.http.connection import HttpConnection

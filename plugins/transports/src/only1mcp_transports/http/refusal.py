@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from only1mcp_sdk.flow import LARGE
 from only1mcp_transports.http.lane import JSON, Head
-from only1mcp_transports.http.large import Pieces, Share
 from only1mcp_transports.http.problems import printable, refused, status_line
+from only1mcp_transports.large import Pieces, Share
 
 if TYPE_CHECKING:
     from only1mcp_transports.http.replies import Reply

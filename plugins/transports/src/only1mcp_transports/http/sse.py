@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from only1mcp_sdk import Pipe
 from only1mcp_sdk.flow import LARGE
-from only1mcp_transports.http.large import START, Pieces
+from only1mcp_transports.large import START, Pieces
 
 _BOM = b"\xef\xbb\xbf"
 _CR = 13

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from only1mcp_sdk import Pipe
 from only1mcp_transports.http.lane import Head
-from only1mcp_transports.http.large import Share
 from only1mcp_transports.http.problems import status_line
 from only1mcp_transports.http.refusal import BRIEF, members
 from only1mcp_transports.http.sse import Events, EventTooLarge
+from only1mcp_transports.large import Share
 
 if TYPE_CHECKING:
     from only1mcp_transports.http.replies import Reply
