@@ -1,21 +1,10 @@
-"""Which event loops the tests here run on: one, or all that their module names in `LOOPS`. And which lanes."""
+"""Which lanes the tests of listeners run on."""
 
 from __future__ import annotations
-
-import asyncio
-from collections.abc import Callable, Mapping
 
 import pytest
 
 from tests.plugins.transports.http import listening
-
-
-def pytest_asyncio_loop_factories(
-    config: pytest.Config, item: pytest.Item
-) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    module = item.getparent(pytest.Module)
-    named = getattr(module and module.obj, "LOOPS", None)
-    return named or {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture(autouse=True)

@@ -44,6 +44,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []
+        self.lost: dict[int, str] = {}
         self.problem: str | None = None
         self.changed = asyncio.Event()
 
@@ -58,7 +59,8 @@ class Inbox:
         """Not over a pipe."""
 
     def ended(self, stream: int, problem: str) -> None:
-        raise AssertionError("a pipe has no streams")
+        assert stream not in self.lost
+        self.lost[stream] = problem
 
     def closed(self, problem: str) -> None:
         self.problem = problem if self.problem is None else f"{self.problem}, and closed again: {problem}"

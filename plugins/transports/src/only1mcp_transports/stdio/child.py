@@ -1,41 +1,47 @@
 """One child process: its pipes, its end, and the end of its family.
 
-Implements `only1mcp_sdk.Connection` and asyncio's subprocess protocol: bytes are handled as they arrive, without a
-task per child.
+Implements `only1mcp_sdk.Connection`: bytes are handled as they arrive, without a task per child.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
-import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from typing import cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
-from only1mcp_sdk import Inbox
+from only1mcp_sdk import Context, Inbox
+from only1mcp_transports.large import Share
 from only1mcp_transports.stdio import family
+from only1mcp_transports.stdio.config import ConnectorConfig
 from only1mcp_transports.stdio.lines import Lines, as_line
+from only1mcp_transports.stdio.pipes import Inflow, Outflow
+from only1mcp_transports.stdio.process import Process
 
 MAX_UNREAD = 64 << 20
 """Bytes a child may leave unread on its input before it counts as stuck."""
 MAX_STDERR_LINE = 8 << 10
-PIPE_BYTES = 1 << 20
 FAMILY_PATIENCE = 0.5
 """Seconds that whatever outlives the child itself gets between SIGTERM and SIGKILL."""
 EXIT_PATIENCE = 0.5
 """Seconds to wait for an exit that explains a closed pipe, and for output that was written before an exit."""
 KILL_PATIENCE = 10.0
 """Seconds that SIGKILL may take. It takes none unless the process hangs in the kernel, on a dead network drive say."""
+ROOM_PATIENCE = 10.0
+"""Seconds to wait for room to hold a large line in."""
+_ROOM_GLANCE = 0.05
+NO_ROOM_FOR_OURS = (
+    "the server reads too slowly, and the gateway holds too many large messages already; try again"
+)
+NO_ROOM_FOR_ITS = "it sent a large message, and the gateway held too many of those already"
 _LAST_WORDS = 3
 _WORD_CHARS = 300
-_F_SETPIPE_SZ = 1031
 
 
-class Child(asyncio.SubprocessProtocol):
+class Child:
     """A running child. `gone` is called when nothing is left of it."""
 
     duplex = True
@@ -44,37 +50,55 @@ class Child(asyncio.SubprocessProtocol):
         self,
         inbox: Inbox,
         cookie: str,
-        stop_timeout: float,
-        max_line_bytes: int,
-        log: logging.Logger,
+        config: ConnectorConfig,
+        context: Context,
         gone: Callable[[Child], None],
     ) -> None:
         self._inbox = inbox
         self._cookie = cookie.encode()
-        self._stop_timeout = stop_timeout
-        self._log = log
+        self._stop_timeout = config.stop_timeout
+        self._log = context.logger
         self._gone = gone
-        self._lines = Lines(max_line_bytes)
+        self._loop = asyncio.get_running_loop()
+        self._lines = Lines(config.max_line_bytes)
+        self._buffers = context.buffers
+        self._held = Share(context.buffers)
         self._stderr = Lines(MAX_STDERR_LINE)
         self._last_words: deque[str] = deque(maxlen=_LAST_WORDS)
-        self._pid = 0
-        self._transport: asyncio.SubprocessTransport | None = None
-        self._stdin: asyncio.WriteTransport | None = None
+        self._process: Process | None = None
+        self._input: Outflow | None = None
+        self._output: Inflow | None = None
+        self._errors: Inflow | None = None
         self._exited = asyncio.Event()
         self._ending: asyncio.Task[None] | None = None
         self._over = False
         self._garbage_seen = False
 
+    def start(self, argv: Sequence[str], environment: Mapping[str, str], cwd: Path | None) -> None:
+        """Raises `OSError` and `ValueError`; to be closed all the same."""
+        with contextlib.ExitStack() as theirs:
+            input, ours = os.pipe()
+            theirs.callback(os.close, input)
+            self._input = Outflow(_unblocked(ours), self._buffers, self._input_closed)
+            ours, output = os.pipe()
+            theirs.callback(os.close, output)
+            self._output = Inflow(_unblocked(ours), self._take, self._output_closed)
+            ours, errors = os.pipe()
+            theirs.callback(os.close, errors)
+            self._errors = Inflow(_unblocked(ours), self._take_errors, self._errors_closed)
+            self._process = Process(argv, environment, cwd, (input, output, errors), self._process_exited)
+
     # -- only1mcp_sdk.Connection
 
     def send(self, message: bytes, headers: Mapping[str, str], stream: int) -> None:
-        stdin = self._stdin
-        if self._over or stdin is None or stdin.is_closing():
+        input = self._input
+        if self._over or input is None:
             return
-        stdin.write(as_line(message))
-        if stdin.get_write_buffer_size() > MAX_UNREAD:
+        if not input.send(as_line(message)):
+            self._loop.call_soon(self._inbox.ended, stream, NO_ROOM_FOR_OURS)
+        elif input.unread > MAX_UNREAD:
             problem = f"it left more than {MAX_UNREAD >> 20} MiB of its input unread"
-            asyncio.get_running_loop().call_soon(self._fail, problem)
+            self._loop.call_soon(self._fail, problem)
 
     def abandon(self, stream: int) -> None:
         """Nothing to do: all messages share one pipe."""
@@ -83,50 +107,47 @@ class Child(asyncio.SubprocessProtocol):
         """Nothing to do: the pipe is always open."""
 
     async def close(self) -> None:
-        self._over = True
         # A caller that is cancelled leaves; the child is ended all the same.
         await asyncio.shield(self._end())
 
-    # -- asyncio.SubprocessProtocol
+    # -- what arrives
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.SubprocessTransport, transport)
-        self._pid = self._transport.get_pid()
-        self._stdin = cast(asyncio.WriteTransport, self._transport.get_pipe_transport(0))
-        output = self._transport.get_pipe_transport(1)
-        pipe = output.get_extra_info("pipe") if output is not None else None
-        if sys.platform == "linux" and pipe is not None:
-            import fcntl
-
-            # Fewer wake-ups for long messages; not vital, and the pipe may be closed already.
-            with contextlib.suppress(OSError, ValueError):
-                fcntl.fcntl(pipe.fileno(), _F_SETPIPE_SZ, PIPE_BYTES)
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        if fd == 2:
-            for line in self._stderr.feed(data):
-                self._take_stderr(line)
+    def _take(self, data: bytes) -> None:
+        if self._over:  # what it still writes is taken from it, so that it can end
             return
         for line in self._lines.feed(data):
             self._take_line(line)
+        if self._ending is None and not self._held.cover(self._lines.held):
+            self._wait_for_room(self._loop.time() + ROOM_PATIENCE)
 
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        if fd == 2:
-            self._take_stderr(self._stderr.rest())
-        elif not self._over:
-            # One that exits closes its pipes a moment before: let the exit be the reason, if there is one.
-            problem = f"it closed its {'output' if fd == 1 else 'input'}"
-            asyncio.get_running_loop().call_later(EXIT_PATIENCE, self._fail, problem)
+    def _wait_for_room(self, deadline: float) -> None:
+        """Hold the child up until others have let go of their large messages."""
+        if self._over or self._output is None:
+            return
+        if self._held.cover(self._lines.held):
+            self._output.resume()
+        elif self._loop.time() < deadline:
+            self._output.pause()
+            self._loop.call_later(_ROOM_GLANCE, self._wait_for_room, deadline)
+        else:
+            self._fail(NO_ROOM_FOR_ITS)
 
-    def process_exited(self) -> None:
-        self._exited.set()
-        # What it wrote last may still be in the pipes, and a process it started may keep them open.
-        asyncio.get_running_loop().call_later(EXIT_PATIENCE, self._fail_by_exit)
+    def _take_errors(self, data: bytes) -> None:
+        for line in self._stderr.feed(data):
+            self._take_stderr(line)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._fail_by_exit()
+    # One that exits closes its pipes a moment before: let the exit be the reason, if there is one.
 
-    # -- what arrives
+    def _input_closed(self) -> None:
+        self._loop.call_later(EXIT_PATIENCE, self._fail, "it closed its input")
+
+    def _output_closed(self) -> None:
+        self._loop.call_later(EXIT_PATIENCE, self._fail, "it closed its output")
+        self._fail_when_all_ended()
+
+    def _errors_closed(self) -> None:
+        self._take_stderr(self._stderr.rest())
+        self._fail_when_all_ended()
 
     def _take_line(self, line: bytes) -> None:
         if self._over:
@@ -154,8 +175,19 @@ class Child(asyncio.SubprocessProtocol):
 
     # -- ends
 
+    def _process_exited(self) -> None:
+        self._exited.set()
+        # What it wrote last may still be in the pipes, and a process it started may keep them open.
+        self._loop.call_later(EXIT_PATIENCE, self._fail_by_exit)
+        self._fail_when_all_ended()
+
+    def _fail_when_all_ended(self) -> None:
+        flows = (self._output, self._errors)
+        if self._exited.is_set() and all(flow is None or flow.over for flow in flows):
+            self._fail_by_exit()
+
     def _fail_by_exit(self) -> None:
-        code = self._transport.get_returncode() if self._transport is not None else None
+        code = self._process.status if self._process is not None else None
         killed = code is not None and code < 0
         how = f"was killed by signal {-code}" if killed and code is not None else f"exited with status {code}"
         said = f"; it said: {' | '.join(self._last_words)}" if self._last_words else ""
@@ -163,12 +195,16 @@ class Child(asyncio.SubprocessProtocol):
 
     def _fail(self, problem: str) -> None:
         if not self._over:
-            self._over = True
             self._end()
             self._inbox.closed(problem)
 
     def _end(self) -> asyncio.Task[None]:
         if self._ending is None:
+            self._over = True
+            self._lines.rest()
+            self._held.release()
+            if self._output is not None:
+                self._output.resume()
             self._ending = asyncio.create_task(self._end_all(), name="end a child process")  # noqa: TID251  (close awaits it)
         return self._ending
 
@@ -180,22 +216,27 @@ class Child(asyncio.SubprocessProtocol):
             self._signal_group(signal.SIGKILL)
             raise
         finally:
-            if self._transport is not None:
-                self._transport.close()
+            if self._process is not None:
+                self._process.close()
+            if self._input is not None:
+                self._input.abort()
+            for flow in (self._output, self._errors):
+                if flow is not None:
+                    flow.close()
             self._gone(self)
 
     async def _end_child(self) -> None:
         """Close its input, then ask it to end, then kill it."""
-        if self._transport is None:
-            return  # it never started, or asyncio ended it when `connect` was cancelled
-        if self._stdin is not None:
-            self._stdin.close()
+        if self._process is None:
+            return  # it never started
+        if self._input is not None:
+            self._input.close()
         for number in (signal.SIGTERM, signal.SIGKILL):
             if await self._exits_within(self._stop_timeout):
                 return
             self._signal_group(number)
         if not await self._exits_within(KILL_PATIENCE):
-            self._log.error("process %d can't be killed and is left behind", self._pid)
+            self._log.error("process %d can't be killed and is left behind", self._process.pid)
 
     async def _end_family(self) -> None:
         """Ask those to end that are left of its group, or bear its cookie; then kill them."""
@@ -218,13 +259,18 @@ class Child(asyncio.SubprocessProtocol):
 
     def _signal_group(self, number: int) -> bool:
         """Signal whoever is in the child's process group; whether there is anybody."""
-        if not self._pid:
+        if self._process is None:
             return False
         try:
-            os.killpg(self._pid, number)
+            os.killpg(self._process.pid, number)
         except (ProcessLookupError, PermissionError):
             return False
         return True
+
+
+def _unblocked(descriptor: int) -> int:
+    os.set_blocking(descriptor, False)
+    return descriptor
 
 
 def _step(looks: Iterator[None]) -> bool:

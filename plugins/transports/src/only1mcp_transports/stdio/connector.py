@@ -30,7 +30,7 @@ class StdioConnector:
     async def connect(self, inbox: Inbox) -> Connection:
         config = self._config
         try:
-            cookie = await self._watcher.next_cookie()
+            cookie = self._watcher.next_cookie()
             environment = build(os.environ, config.pass_env, config.env, cookie)
             cwd = self._cwd()
             program = self._find(environment, cwd)
@@ -42,15 +42,10 @@ class StdioConnector:
     async def _start(
         self, inbox: Inbox, cookie: str, program: str, environment: Mapping[str, str], cwd: Path | None
     ) -> Child:
-        config = self._config
-        log = self._context.logger
-        child = Child(inbox, cookie, config.stop_timeout, config.max_line_bytes, log, self._children.discard)
+        child = Child(inbox, cookie, self._config, self._context, self._children.discard)
         self._children.add(child)
-        starting = asyncio.get_running_loop().subprocess_exec(
-            lambda: child, program, *config.args, env=environment, cwd=cwd, start_new_session=True
-        )
         try:
-            await starting
+            child.start((program, *self._config.args), environment, cwd)
         except BaseException:
             await child.close()
             raise

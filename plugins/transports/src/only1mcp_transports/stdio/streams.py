@@ -139,7 +139,7 @@ class Writer:
 
     def write(self, message: bytes) -> None:
         """One message, soon."""
-        line = as_line(message)
+        line = as_line(message) + b"\n"
         self._queued += len(line)
         self._queue.put(line)
 

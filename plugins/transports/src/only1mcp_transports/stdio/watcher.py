@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 import secrets
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -18,6 +20,7 @@ from pathlib import Path
 
 from only1mcp_sdk import OpenFailed
 from only1mcp_transports.stdio import family
+from only1mcp_transports.stdio.process import Process
 
 SHARED_KEY = "stdio-watcher"
 _LEAVE_SECONDS = 5.0
@@ -30,46 +33,51 @@ class Watcher:
         self._cookie = secrets.token_hex(12)
         self._numbers = itertools.count(1)
         self._log = log
-        self._process: asyncio.subprocess.Process | None = None
-        self._starting = asyncio.Lock()
+        self._process: Process | None = None
+        self._input = -1
+        self._gone = asyncio.Event()
 
-    async def next_cookie(self) -> str:
+    def next_cookie(self) -> str:
         """A new child's cookie. Brings the watcher back, should somebody have killed it. Raises `OSError`."""
-        async with self._starting:
-            if self._process is not None and self._process.returncode is not None:
-                self._log.warning("the process that watches over child processes was gone; started another")
-                await self.start()
+        if self._gone.is_set():
+            self._log.warning("the process that watches over child processes was gone; started another")
+            self.start()
         return f"{self._cookie}.{next(self._numbers)}."
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Start the process. Raises `OSError`."""
         if sys.platform != "linux":
             return
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-S", str(Path(family.__file__)), self._cookie + ".",
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
-            env={},
-        )  # fmt: skip
+        self._let_go()
+        argv = (sys.executable, "-I", "-S", str(Path(family.__file__)), self._cookie + ".")
+        theirs, self._input = os.pipe()
+        streams = (theirs, subprocess.DEVNULL, subprocess.DEVNULL)
+        try:
+            self._process = Process(argv, {}, Path("/"), streams, self._gone.set)
+        finally:
+            os.close(theirs)
+        self._gone.clear()
 
     async def stop(self) -> None:
         """Have it end whoever is left, and wait."""
+        self._let_go()
         process = self._process
-        if process is None or process.stdin is None:
+        if process is None:
             return
-        process.stdin.close()
         try:
             async with asyncio.timeout(_LEAVE_SECONDS):
-                await process.wait()
+                await self._gone.wait()
         except TimeoutError:
             self._log.warning(
                 "processes of a server could not be ended; see which bear ONLY1MCP_COOKIE=%s", self._cookie
             )
-            process.kill()
-            await process.wait()
+            os.kill(process.pid, signal.SIGKILL)
+            await self._gone.wait()
+
+    def _let_go(self) -> None:
+        if self._input >= 0:
+            os.close(self._input)
+            self._input = -1
 
 
 @asynccontextmanager
@@ -77,7 +85,7 @@ async def open_watcher(log: logging.Logger) -> AsyncIterator[Watcher]:
     """A running watcher. Raises `OpenFailed`."""
     watcher = Watcher(log)
     try:
-        await watcher.start()
+        watcher.start()
     except OSError as error:
         raise OpenFailed(f"cannot start {sys.executable} to watch over child processes: {error}") from None
     try:
