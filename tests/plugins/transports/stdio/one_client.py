@@ -10,6 +10,9 @@ Run as `python -m tests.plugins.transports.stdio.one_client REPORT [OPTION...]`:
     stop=S      stop after S seconds, with 0.3 s for draining
     flood=N     send N messages of a MiB at once
     quiet       print nothing when all is over
+    uvloop      run on uvloop
+    room=N      have room for N bytes of large messages
+    patience=S  wait for room for S seconds
 """
 
 from __future__ import annotations
@@ -22,9 +25,12 @@ import sys
 import time
 from pathlib import Path
 
+import uvloop
+
 from only1mcp_sdk import Arrival, Channel, Listener, offer
 from only1mcp_sdk.testing.fakes import FakeConversation, FakeGate, echo
 from only1mcp_sdk.testing.harness import Harness
+from only1mcp_transports.stdio import listener as module
 from only1mcp_transports.stdio.config import ListenerConfig
 from only1mcp_transports.stdio.listener import StdioListener, open_listener
 
@@ -74,6 +80,7 @@ async def serve(report: Path, options: dict[str, str]) -> None:
     gate = Gate(int(options.get("limit", 1 << 20)), "slow" in options)
     gate.hold = "hold" in options
     with Harness() as harness:
+        harness.buffers.limit = int(options.get("room", 1 << 30))
         opening = harness.open(STDIO, {})
         listener: Listener = await opening.__aenter__()
         assert isinstance(listener, StdioListener)
@@ -104,6 +111,7 @@ async def serve(report: Path, options: dict[str, str]) -> None:
         await listener.drain(0.3)
         await opening.__aexit__(None, None, None)
         assert not harness.pool.keys
+        assert not harness.buffers.held
     if "quiet" not in options:
         print("normal again", flush=True)
     seen = {
@@ -119,4 +127,7 @@ async def serve(report: Path, options: dict[str, str]) -> None:
 
 if __name__ == "__main__":
     words = [word.partition("=") for word in sys.argv[2:]]
-    asyncio.run(serve(Path(sys.argv[1]), {name: value for name, _, value in words}))
+    given = {name: value for name, _, value in words}
+    module.ROOM_PATIENCE = float(given.get("patience", 10))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop if "uvloop" in given else None) as runner:
+        runner.run(serve(Path(sys.argv[1]), given))

@@ -60,8 +60,9 @@ def ids(output: bytes) -> list[Any]:
     return [json.loads(line)["id"] for line in text.removesuffix(AGAIN).splitlines()]
 
 
-def test_a_client_is_served_until_it_closes_its_side(tmp_path: Path) -> None:
-    with one_client(tmp_path) as served:
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_client_is_served_until_it_closes_its_side(tmp_path: Path, loop: str) -> None:
+    with one_client(tmp_path, loop) as served:
         output, errors = served.process.communicate(b"".join(request(n) + b"\n" for n in range(500)), 20)
         assert ids(output) == list(range(500))
         assert errors == b""
@@ -70,8 +71,9 @@ def test_a_client_is_served_until_it_closes_its_side(tmp_path: Path) -> None:
         assert seen["gone"] == [True]
 
 
-def test_answers_come_while_the_client_stays(tmp_path: Path) -> None:
-    with one_client(tmp_path) as served:
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_answers_come_while_the_client_stays(tmp_path: Path, loop: str) -> None:
+    with one_client(tmp_path, loop) as served:
         assert served.process.stdin is not None
         assert served.process.stdout is not None
         for number in range(5):
@@ -107,6 +109,21 @@ def test_a_message_over_the_limit_costs_no_other_one(tmp_path: Path) -> None:
         seen = served.seen()
         assert seen["refused"] == 2
         assert max(map(len, seen["bodies"])) <= 1000
+
+
+def test_a_message_without_room_is_refused(tmp_path: Path) -> None:
+    with one_client(tmp_path, "room=200000", "patience=0.2") as served:
+        assert served.process.stdin is not None
+        assert served.process.stdout is not None
+        served.process.stdin.write(request(1) + b"\n" + request(2, padding=500_000)[:-1])
+        served.process.stdin.flush()
+        assert json.loads(served.process.stdout.readline())["id"] == 1
+        assert json.loads(served.process.stdout.readline())["id"] is None
+        served.process.stdin.write(b"}\n" + request(3) + b"\n")
+        served.process.stdin.flush()
+        assert json.loads(served.process.stdout.readline())["id"] == 3
+        served.process.stdin.close()
+        assert served.seen()["refused"] == 1
 
 
 def test_garbage_reaches_the_gate_as_it_is(tmp_path: Path) -> None:
@@ -154,21 +171,26 @@ def test_a_large_answer_gets_out_whole_before_the_end(tmp_path: Path) -> None:
         assert [len(line) for line in lines[:-1]] == [(1 << 20) + 2] * 20
 
 
-def test_files_are_streams_too(tmp_path: Path) -> None:
-    (tmp_path / "in").write_bytes(request(1) + b"\n" + request(2))
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_files_are_streams_too(tmp_path: Path, loop: str) -> None:
+    sent = [request(number, padding=number * 1000) for number in range(300)]
+    (tmp_path / "in").write_bytes(b"\n".join(sent))
     with (tmp_path / "in").open("rb") as stdin, (tmp_path / "out").open("wb") as stdout:
-        with one_client(tmp_path, stdin=stdin, stdout=stdout) as served:
-            served.seen()
-        assert ids((tmp_path / "out").read_bytes()) == [1, 2]
+        with one_client(tmp_path, loop, stdin=stdin, stdout=stdout) as served:
+            assert served.seen()["seconds"] < 4
+        assert ids((tmp_path / "out").read_bytes()) == list(range(300))
 
 
-def test_sockets_are_streams_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_sockets_are_streams_too(tmp_path: Path, loop: str) -> None:
     ours, theirs = socket.socketpair()
-    with ours, theirs, one_client(tmp_path, stdin=theirs, stdout=theirs) as served:
-        theirs.close()
+    with ours, theirs, one_client(tmp_path, loop, "flood=1", stdin=theirs, stdout=theirs) as served:
         ours.sendall(request(1) + b"\n")
         stream = ours.makefile("rb")
+        assert len(stream.readline()) == (1 << 20) + 3
         assert json.loads(stream.readline())["id"] == 1
+        assert os.get_blocking(theirs.fileno()), "its mode is other programs' business"
+        theirs.close()
         ours.shutdown(socket.SHUT_WR)
         served.seen()
         stream.close()

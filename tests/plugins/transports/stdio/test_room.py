@@ -15,7 +15,8 @@ from only1mcp_sdk import Connection
 from only1mcp_sdk.flow import Budget
 from only1mcp_sdk.testing.harness import Harness
 from only1mcp_transports.stdio import child
-from only1mcp_transports.stdio.pipes import Outflow
+from only1mcp_transports.stdio.pipes import Inflow, Outflow, PlainEnd
+from only1mcp_transports.stdio.streams import BlockingEnd
 from tests.plugins.transports.stdio.children import BARE, ECHO, NONE, STDIO, Inbox
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -106,12 +107,13 @@ async def test_nothing_is_held_of_what_was_read() -> None:
 async def test_what_is_sent_at_once_is_written_at_once() -> None:
     written = []
 
-    def write(descriptor: int, pieces: Sequence[bytes | memoryview]) -> int:
-        written.append(b"".join(pieces))
-        return os.writev(descriptor, pieces)
+    class Noting(PlainEnd):
+        def write(self, pieces: Sequence[bytes | memoryview]) -> int:
+            written.append(b"".join(pieces))
+            return super().write(pieces)
 
     theirs, ours = os.pipe()
-    out = Outflow(ours, Budget(1 << 20), lambda: None, write)
+    out = Outflow(Noting(ours), Budget(1 << 20), lambda: None)
     for number in range(300):
         out.send(b'{"id":%d}' % number)
     assert not written
@@ -122,3 +124,20 @@ async def test_what_is_sent_at_once_is_written_at_once() -> None:
     await asyncio.sleep(0)
     assert written[1:] == [b"{}\n"]
     os.close(theirs)
+
+
+async def test_what_blocks_is_used_without_blocking() -> None:
+    theirs, ours = os.pipe()
+    came = bytearray()
+    over = asyncio.Event()
+    out = Outflow(BlockingEnd(ours), Budget(1 << 30), lambda: None)
+    inflow = Inflow(BlockingEnd(theirs), came.extend, over.set)
+    with pytest.raises(BlockingIOError):
+        BlockingEnd(theirs).read(1)
+    for _ in range(3):
+        out.send(b"x" * 300_000)
+    out.close()
+    async with asyncio.timeout(5):
+        await over.wait()
+    assert bytes(came) == (b"x" * 300_000 + b"\n") * 3
+    inflow.close()

@@ -18,7 +18,7 @@ from only1mcp_transports.large import Share
 from only1mcp_transports.stdio import family
 from only1mcp_transports.stdio.config import ConnectorConfig
 from only1mcp_transports.stdio.lines import Lines, as_line
-from only1mcp_transports.stdio.pipes import Inflow, Outflow
+from only1mcp_transports.stdio.pipes import Inflow, Outflow, PlainEnd
 from only1mcp_transports.stdio.process import Process
 
 MAX_UNREAD = 64 << 20
@@ -79,13 +79,14 @@ class Child:
         with contextlib.ExitStack() as theirs:
             input, ours = os.pipe()
             theirs.callback(os.close, input)
-            self._input = Outflow(_unblocked(ours), self._buffers, self._input_closed)
+            self._input = Outflow(_end(ours), self._buffers, self._input_closed)
+            self._input.watch()
             ours, output = os.pipe()
             theirs.callback(os.close, output)
-            self._output = Inflow(_unblocked(ours), self._take, self._output_closed)
+            self._output = Inflow(_end(ours), self._take, self._output_closed)
             ours, errors = os.pipe()
             theirs.callback(os.close, errors)
-            self._errors = Inflow(_unblocked(ours), self._take_errors, self._errors_closed)
+            self._errors = Inflow(_end(ours), self._take_errors, self._errors_closed)
             self._process = Process(argv, environment, cwd, (input, output, errors), self._process_exited)
 
     # -- only1mcp_sdk.Connection
@@ -268,9 +269,9 @@ class Child:
         return True
 
 
-def _unblocked(descriptor: int) -> int:
+def _end(descriptor: int) -> PlainEnd:
     os.set_blocking(descriptor, False)
-    return descriptor
+    return PlainEnd(descriptor)
 
 
 def _step(looks: Iterator[None]) -> bool:

@@ -51,6 +51,11 @@ class Lines:
         """What is there of a line that has no end yet. It is not held any longer."""
         return self._held.take()
 
+    def skip(self) -> None:
+        """Let go of the line that has no end yet, and of the rest of it."""
+        self._held.take()
+        self._skipping = True
+
     def _end(self, lines: list[bytes]) -> None:
         if not self._skipping:
             lines.append(self.rest())

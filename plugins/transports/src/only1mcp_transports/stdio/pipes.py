@@ -13,6 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
+from typing import Protocol
 
 from only1mcp_sdk.flow import LARGE, Budget
 from only1mcp_transports.large import Share
@@ -25,10 +26,39 @@ _MOST_PIECES = 1000
 """How many buffers one call may write: below IOV_MAX."""
 _F_SETPIPE_SZ = 1031
 
-Read = Callable[[int, int], bytes]
-"""`os.read`, or what does the same without blocking."""
-Write = Callable[[int, Sequence[bytes | memoryview]], int]
-"""`os.writev`, or what does the same without blocking."""
+
+class End(Protocol):
+    """One end of something like a pipe. Neither way blocks: `BlockingIOError`."""
+
+    descriptor: int
+
+    def read(self, count: int) -> bytes: ...
+
+    def write(self, pieces: Sequence[bytes | memoryview]) -> int: ...
+
+    def watched(self) -> None:
+        """The event loop waits for it from now on."""
+
+    def close(self) -> None: ...
+
+
+class PlainEnd:
+    """A descriptor that does not block: it was set so, or is a file."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def read(self, count: int) -> bytes:
+        return os.read(self.descriptor, count)
+
+    def write(self, pieces: Sequence[bytes | memoryview]) -> int:
+        return os.writev(self.descriptor, pieces)
+
+    def watched(self) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        os.close(self.descriptor)
 
 
 def widen(descriptor: int) -> None:
@@ -45,17 +75,10 @@ class Inflow:
     """The end that is read. `received` gets what comes, `ended` is called once when that is all. Neither is called
     after `close`."""
 
-    def __init__(
-        self,
-        descriptor: int,
-        received: Callable[[bytes], None],
-        ended: Callable[[], None],
-        read: Read = os.read,
-    ) -> None:
-        self._descriptor = descriptor
+    def __init__(self, end: End, received: Callable[[bytes], None], ended: Callable[[], None]) -> None:
+        self._end = end
         self._received = received
         self._ended = ended
-        self._read = read
         self._chunk = CHUNK
         self._widened = False
         self._reading = False
@@ -69,24 +92,34 @@ class Inflow:
         """Read no more for now."""
         if self._reading:
             self._reading = False
-            self._loop.remove_reader(self._descriptor)
+            self._loop.remove_reader(self._end.descriptor)
 
     def resume(self) -> None:
         """Read on."""
         if not self._reading and not self.over:
             self._reading = True
-            self._loop.add_reader(self._descriptor, self._ready)
+            try:
+                self._loop.add_reader(self._end.descriptor, self._ready)
+            except PermissionError:  # a file: it can always be read
+                self._loop.call_soon(self._read_on)
+            else:
+                self._end.watched()
 
     def close(self) -> None:
         """Idempotent."""
         if not self._closed:
             self.pause()
             self.over = self._closed = True
-            os.close(self._descriptor)
+            self._end.close()
+
+    def _read_on(self) -> None:
+        if self._reading:
+            self._ready()
+            self._loop.call_soon(self._read_on)
 
     def _ready(self) -> None:
         try:
-            data = self._read(self._descriptor, self._chunk)
+            data = self._end.read(self._chunk)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:  # a terminal that hung up, a socket that was reset
@@ -100,7 +133,7 @@ class Inflow:
             self._chunk = LARGE_CHUNK
             if not self._widened:
                 self._widened = True
-                widen(self._descriptor)
+                widen(self._end.descriptor)
         else:
             self._chunk = CHUNK  # a buffer of a MiB costs more than a few bytes in it
         self._received(data)
@@ -108,15 +141,12 @@ class Inflow:
 
 class Outflow:
     """The end that is written. All that is sent within one turn of the event loop goes out in one call. `broke` is
-    called once when nobody reads the other end any more; not after `close`."""
+    called once when writing fails; not after `close`."""
 
-    def __init__(
-        self, descriptor: int, buffers: Budget, broke: Callable[[], None], write: Write = os.writev
-    ) -> None:
-        self._descriptor = descriptor
+    def __init__(self, end: End, buffers: Budget, broke: Callable[[], None]) -> None:
+        self._end = end
         self._share = Share(buffers)
         self._broke = broke
-        self._write = write
         self._pieces: deque[bytes | memoryview] = deque()
         self._widened = False
         self._flushing = False
@@ -125,7 +155,12 @@ class Outflow:
         self._loop = asyncio.get_running_loop()
         self.unread = 0
         """Bytes that are still to be written."""
-        self._loop.add_reader(descriptor, self._hung_up)
+
+    def watch(self) -> None:
+        """Have `broke` called as soon as nobody can read the other end. For pipes: what has two ways would be taken
+        to be gone when something comes from there."""
+        self._loop.add_reader(self._end.descriptor, self._hung_up)
+        self._end.watched()
 
     def send(self, line: bytes) -> bool:
         """A line, its end added. Ignored after the end. False when there is no room for it to wait in."""
@@ -153,9 +188,9 @@ class Outflow:
         self._closing = True
         if not self._closed:
             self._closed = True
-            self._loop.remove_reader(self._descriptor)
-            self._loop.remove_writer(self._descriptor)
-            os.close(self._descriptor)
+            self._loop.remove_reader(self._end.descriptor)
+            self._loop.remove_writer(self._end.descriptor)
+            self._end.close()
             self._pieces.clear()
             self.unread = 0
             self._share.release()
@@ -164,22 +199,21 @@ class Outflow:
         if not self._closed and self._write_some():
             if not self._widened:
                 self._widened = True
-                widen(self._descriptor)
+                widen(self._end.descriptor)
                 if not self._write_some():
                     return
-            self._loop.add_writer(self._descriptor, self._writable)
+            self._loop.add_writer(self._end.descriptor, self._writable)
+            self._end.watched()
 
     def _writable(self) -> None:
         if not self._write_some() and not self._closed:
-            self._loop.remove_writer(self._descriptor)
+            self._loop.remove_writer(self._end.descriptor)
 
     def _write_some(self) -> bool:
         """Whether something is left."""
         pieces = self._pieces
         try:
-            written = self._write(
-                self._descriptor, pieces if len(pieces) <= 2 else list(islice(pieces, _MOST_PIECES))
-            )
+            written = self._end.write(pieces if len(pieces) <= 2 else list(islice(pieces, _MOST_PIECES)))
         except (BlockingIOError, InterruptedError):
             return True
         except OSError:

@@ -2,28 +2,21 @@
 
 Nothing but messages may reach the client, so the real streams are put aside: what else prints goes to standard error,
 and what else reads finds nothing. They may be pipes, sockets, files or terminals, and other processes may hold them
-too, so their modes are left alone: each has a thread, which waits until it can go on without blocking.
+too, so their modes are left alone: what does not block is a way of our own into them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
-import queue
 import select
+import socket
+import stat
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 
 from only1mcp_sdk import OpenFailed
-from only1mcp_transports.stdio.lines import Lines, as_line
-
-CHUNK = 1 << 16
-FLUSH_SECONDS = 5.0
-"""How long a client may take, when all is over, to read what it was already sent."""
-_GLANCE = 0.2
-"""Seconds between two looks at whether a client that does not read is still waited for."""
+from only1mcp_transports.stdio.pipes import End, PlainEnd
 
 
 @contextlib.contextmanager
@@ -51,131 +44,71 @@ def _put_back(descriptor: int, number: int) -> None:
     os.close(descriptor)
 
 
-class Reader:
-    """Reads lines in a thread and hands them to the event loop, no faster than they are taken there."""
+class _SharedEnd:
+    """What others have, too, and may want to block."""
 
-    def __init__(
-        self,
-        descriptor: int,
-        limit: Callable[[], int],
-        received: Callable[[bytes], None],
-        too_long: Callable[[], None],
-        ended: Callable[[], None],
-    ) -> None:
-        self._lines = Lines(limit())
-        self._descriptor = descriptor
-        self._limit = limit
-        self._received = received
-        self._too_long = too_long
-        self._ended = ended
-        self._loop = asyncio.get_running_loop()
-        self._taken = threading.Semaphore(0)
-        self._stop_seen, self._stop = os.pipe()
-        self._thread = threading.Thread(target=self._run, name="stdin", daemon=True)
-        self._thread.start()
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._blocks = os.get_blocking(descriptor)
 
-    def _run(self) -> None:
-        while data := self._read():
-            lines = self._lines.feed(data)
-            if lines:
-                self._hand_over(lines)
-        self._hand_over([self._lines.rest()])
-        if not self._stopped():
-            self._loop.call_soon_threadsafe(self._ended)
-
-    def _read(self) -> bytes:
-        """Whatever is there; empty at the end."""
-        _wait(None, self._descriptor, self._stop_seen)
-        try:
-            return b"" if self._stopped() else os.read(self._descriptor, CHUNK)
-        except OSError:  # a terminal that hung up
-            return b""
-
-    def _stopped(self) -> bool:
-        return _wait(0, self._stop_seen)
-
-    def _hand_over(self, lines: list[bytes]) -> None:
-        if not self._stopped():
-            self._loop.call_soon_threadsafe(self._take, lines)
-            self._taken.acquire()
-
-    def _take(self, lines: list[bytes]) -> None:
-        try:
-            for line in lines:
-                if len(line) > self._lines.limit:
-                    self._too_long()
-                elif line.strip():
-                    self._received(line)
-            self._lines.limit = self._limit()  # a newer configuration may have another one
-        finally:
-            self._taken.release()
-
-    async def close(self) -> None:
-        """Read no more."""
-        os.close(self._stop)
-        self._taken.release()
-        await asyncio.to_thread(self._thread.join)
-        os.close(self._stop_seen)
+    def watched(self) -> None:
+        """uvloop has set it not to block."""
+        os.set_blocking(self.descriptor, self._blocks)
 
 
-class Writer:
-    """Writes lines in a thread, in the order they were given."""
+class SocketEnd(_SharedEnd):
+    """A socket that is told with each call not to block."""
 
-    def __init__(self, descriptor: int, failed: Callable[[], None]) -> None:
-        self._descriptor = descriptor
-        self._failed = failed
-        self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._queued = 0  # counted by the event loop's thread
-        self._written = 0  # counted by the other one
-        self._abandoned = False
-        self._thread = threading.Thread(target=self._run, name="stdout", daemon=True)
-        self._thread.start()
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor)
+        self._socket = socket.socket(fileno=descriptor)
 
-    @property
-    def unread(self) -> int:
-        """The bytes that the client has still to read."""
-        return self._queued - self._written
+    def read(self, count: int) -> bytes:
+        return self._socket.recv(count, socket.MSG_DONTWAIT)
 
-    def write(self, message: bytes) -> None:
-        """One message, soon."""
-        line = as_line(message) + b"\n"
-        self._queued += len(line)
-        self._queue.put(line)
+    def write(self, pieces: Sequence[bytes | memoryview]) -> int:
+        return self._socket.sendmsg(pieces, (), socket.MSG_DONTWAIT)
 
-    def hung_up(self) -> bool:
-        """Whether nobody holds the other end any more, as far as the platform tells."""
-        return _wait(0, self._descriptor, events=0)
-
-    def _run(self) -> None:
-        try:
-            while line := self._queue.get():
-                self._write(memoryview(line))
-        except OSError:
-            if not self._abandoned:
-                self._loop.call_soon_threadsafe(self._failed)
-
-    def _write(self, unwritten: memoryview) -> None:
-        while unwritten and not self._abandoned:
-            if _wait(_GLANCE, self._descriptor, events=select.POLLOUT):
-                # This much never blocks a pipe that is ready.
-                count = os.write(self._descriptor, unwritten[: select.PIPE_BUF])
-                self._written += count
-                unwritten = unwritten[count:]
-
-    async def close(self) -> None:
-        """Write what is left, unless that takes too long."""
-        self._queue.put(b"")
-        try:
-            await asyncio.to_thread(self._thread.join, FLUSH_SECONDS)
-        finally:
-            self._abandoned = True
-        await asyncio.to_thread(self._thread.join, FLUSH_SECONDS)
+    def close(self) -> None:
+        self._socket.close()
 
 
-def _wait(seconds: float | None, *descriptors: int, events: int = select.POLLIN) -> bool:
-    """Whether one of these is ready, has failed or hung up; waits at most this long for it, or for ever."""
+class BlockingEnd(_SharedEnd):
+    """What blocks. So it is read only when something is there, and written only as much as is sure to fit."""
+
+    def read(self, count: int) -> bytes:
+        if not _ready(self.descriptor, select.POLLIN):
+            raise BlockingIOError
+        return os.read(self.descriptor, count)
+
+    def write(self, pieces: Sequence[bytes | memoryview]) -> int:
+        if not _ready(self.descriptor, select.POLLOUT):
+            raise BlockingIOError
+        return os.write(self.descriptor, memoryview(pieces[0])[: select.PIPE_BUF])
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+def end_of(descriptor: int, mode: int) -> End:
+    """A way into a stream that is also somebody else's; `mode` is `os.O_RDONLY` or `os.O_WRONLY`."""
+    kind = os.fstat(descriptor).st_mode
+    if stat.S_ISSOCK(kind):
+        return SocketEnd(os.dup(descriptor))
+    if stat.S_ISREG(kind):
+        return PlainEnd(os.dup(descriptor))
+    if sys.platform == "linux":  # opened anew, it has a mode of its own
+        with contextlib.suppress(OSError):  # no /proc, or a terminal of another user
+            return PlainEnd(os.open(f"/proc/self/fd/{descriptor}", mode | os.O_NONBLOCK | os.O_NOCTTY))
+    return BlockingEnd(os.dup(descriptor))
+
+
+def hung_up(end: End) -> bool:
+    """Whether nobody holds the other end any more, as far as the platform tells."""
+    return _ready(end.descriptor, 0)
+
+
+def _ready(descriptor: int, events: int) -> bool:
     watched = select.poll()
-    for each in descriptors:
-        watched.register(each, events)
-    return bool(watched.poll(None if seconds is None else seconds * 1000))
+    watched.register(descriptor, events)
+    return bool(watched.poll(0))
