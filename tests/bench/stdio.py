@@ -52,7 +52,7 @@ def main() -> None:
         print(
             f"{kind:12} c{concurrency:<3} {name:9}"
             f" {statistics.median(each.cpu for each in bursts):6.1f} us CPU,"
-            f" {statistics.median(a.cpu / b.cpu for a, b in zip(bursts, least, strict=True)):5.2f} of the floor,"
+            f" {statistics.median(a.cpu / b.cpu for a, b in zip(bursts, least, strict=True) if b.cpu):5.2f} of the floor,"
             f" {statistics.median(each.per_second for each in bursts):7.0f}/s,"
             f" p50 {statistics.median(each.p50 for each in bursts):6.0f} us, errors {sum(b.errors for b in bursts)}"
         )
