@@ -8,6 +8,7 @@ is let go. It is told from its private fields whether it rests: aiohttp has no o
 from __future__ import annotations
 
 import asyncio
+import select
 from typing import TYPE_CHECKING, Any, cast
 
 from only1mcp_sdk import Arrival, Pipe, Source
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 EARLY = 64 * 1024
 """Bytes of further requests that are taken in while one is being answered."""
+_SOON = 0.1
+"""Seconds in which aiohttp begins with a request it was given."""
 POURING = 512 * 1024
 """Bytes of a large answer that may wait to be sent."""
 
@@ -142,10 +145,21 @@ class Connection(asyncio.Protocol):
         if transport is None or transport.get_extra_info("sslcontext") is not None:
             return False  # there are no halves with TLS
         if self._general is not None:
-            return self.lane.ends_in_general(self._general)
+            return self.lane.ends_in_general(self._general) or self._ends_soon()
         if self.answer is not None:
             self.answer.probe()
         return self._busy
+
+    def _ends_soon(self) -> bool:
+        """Whether aiohttp may be about to serve what has come. (Or waits for the rest, which does not come.)"""
+        if self._rests():
+            return False
+        asyncio.get_running_loop().call_later(_SOON, self._end_general)
+        return True
+
+    def _end_general(self) -> None:
+        if self._general is not None and not self.lane.ends_in_general(self._general):
+            self._general.force_close()
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -286,9 +300,12 @@ class Connection(asyncio.Protocol):
             return  # `_serve` goes on
         self.answer = self._chunks = self._source = None
         self._turn()
-        if self._rest and self.transport is not None:
+        transport = self.transport
+        if self._rest and transport is not None and not transport.is_closing():
             rest, self._rest = self._rest, b""
             self._read(rest)
+            if self._eof and not self.eof_received():
+                self.end()
 
     def _turn(self) -> None:
         """It is the client's turn."""
@@ -296,7 +313,7 @@ class Connection(asyncio.Protocol):
         if transport is None:
             return
         lane = self.lane
-        if self._eof or lane.ending:
+        if (self._eof and not self._rest) or lane.ending:
             self.end()
             return
         if self._stopped_reading:
@@ -430,6 +447,14 @@ class Connection(asyncio.Protocol):
         if self._head is not None:
             return patience.body
         return patience.head if self._rest else patience.next_request
+
+    def hung_up(self) -> bool:
+        """Whether the client is gone while nothing is read from it: nobody else would notice."""
+        if not self._stopped_reading or self.transport is None:
+            return False
+        watched = select.poll()
+        watched.register(self.transport.get_extra_info("socket"), 0)
+        return bool(watched.poll(0))
 
     def out_of_time(self, patience: Patience) -> None:
         """It took longer."""

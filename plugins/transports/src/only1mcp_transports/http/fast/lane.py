@@ -169,3 +169,5 @@ class Lane:
             allowed = each.has(patience) if each.since else None
             if allowed is not None and now - each.since > allowed:
                 each.out_of_time(patience)
+            elif each.hung_up() and each.transport is not None:
+                each.transport.abort()
