@@ -77,6 +77,13 @@ class Entrance:
         limit = self.gate.message_limit
         if (request.content_length or 0) > limit:
             raise self._too_large()
+        if request.version < (1, 0):
+            raise Refused(400, "Bad Request: no HTTP version")
+        coding = headers.get("transfer-encoding")
+        if coding is not None and request.version < (1, 1):  # whoever passed it on may have read it otherwise
+            raise Refused(400, "Bad Request: HTTP/1.0 has no Transfer-Encoding")
+        if coding is not None and coding.lower() != "chunked":  # aiohttp would leave the others coded
+            raise Refused(501, "Not Implemented: chunked is the one Transfer-Encoding there is")
         if headers.get("expect", "").lower() == "100-continue" and request.version >= (1, 1):
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # that was no part of the answer

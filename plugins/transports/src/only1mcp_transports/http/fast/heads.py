@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 END = b"\r\n\r\n"
 MAX_HEAD = 8000
 """A longer head is not plain. (aiohttp takes no longer lines, either.)"""
+_MAX_FIELDS = 128
+"""More are not plain. (aiohttp refuses them.)"""
 _MAX_KNOWN = 4096
 _LENGTH = b"\r\nContent-Length: "
 _LENGTH_LOWER = b"\r\ncontent-length: "
@@ -135,7 +137,7 @@ def _parse(head: bytes, length: int | None) -> Head | None:
         parser.feed_data(head)
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return None
-    if not fields.complete or parser.get_http_version() != "1.1":
+    if not fields.complete or len(fields.pairs) > _MAX_FIELDS or parser.get_http_version() != "1.1":
         return None
     method = parser.get_method().decode()
     headers = {name.lower().decode(): value.strip(b" \t").decode() for name, value in fields.pairs}
