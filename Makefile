@@ -23,7 +23,8 @@ run: $(READY) ## serve examples/quickstart.yaml (CONFIG=... for another)
 	@PATH="$(BIN):$$PATH" $(BIN)/only1mcp start -c $(CONFIG)
 
 test: $(READY) ## the unit and integration tests
-	$(BIN)/python -m pytest tests --ignore=tests/scenarios --ignore=tests/conformance --ignore=tests/bench --ignore=tests/soak
+	$(BIN)/python -m pytest tests --ignore=tests/scenarios --ignore=tests/conformance --ignore=tests/bench --ignore=tests/soak \
+		-n 2 --dist loadfile
 
 lint: $(READY) ## style, formatting, and whether uv.lock is up to date
 	$(BIN)/ruff check .

@@ -52,10 +52,15 @@ def main() -> None:
         print(
             f"{kind:12} c{concurrency:<3} {name:9}"
             f" {statistics.median(each.cpu for each in bursts):6.1f} us CPU,"
-            f" {statistics.median(a.cpu / b.cpu for a, b in zip(bursts, least, strict=True) if b.cpu):5.2f} of the floor,"
+            f" {_ratio(bursts, least):5.2f} of the floor,"
             f" {statistics.median(each.per_second for each in bursts):7.0f}/s,"
             f" p50 {statistics.median(each.p50 for each in bursts):6.0f} us, errors {sum(b.errors for b in bursts)}"
         )
+
+
+def _ratio(bursts: list[Burst], least: list[Burst]) -> float:
+    """The median of what each burst cost, in parts of the floor's of the same turn."""
+    return statistics.median(a.cpu / b.cpu for a, b in zip(bursts, least, strict=True) if b.cpu)
 
 
 def own_cpu(pid: int) -> float:

@@ -163,6 +163,6 @@ def test_a_line_without_end_is_given_up_early(line: bytes) -> None:
 def test_a_stream_that_goes_on_goes_on_after_the_id_it_had(stream: bytes, before: bytes) -> None:
     events = Events(PLENTY, last_id=before, retry=5)
     read(events, [stream])
-    expected = Reference(b"id:" + before + b"\n\n" + stream.removeprefix(b"\xef\xbb\xbf"))
+    expected = Reference(b"id: " + before + b"\n\n" + stream.removeprefix(b"\xef\xbb\xbf"))
     assert events.last_id == expected.last_id
     assert events.retry == (5 if expected.retry is None else expected.retry)

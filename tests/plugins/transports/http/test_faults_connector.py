@@ -122,8 +122,8 @@ async def test_of_many_at_once_each_gets_its_own() -> None:
 
 
 async def test_a_connection_that_is_one_answer_ahead_is_not_used_again() -> None:
-    """Nothing tells an early answer from a quick one, but the next one comes unasked. aiohttp keeps that for the request
-    after it; ids then tell that it is not meant."""
+    """Nothing tells an early answer from a quick one, but the next one comes unasked. aiohttp keeps that for the
+    request after it; ids then tell that it is not meant."""
     if not Lane.fast:
         pytest.skip("aiohttp uses it again")
 
