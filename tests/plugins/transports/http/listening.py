@@ -148,7 +148,8 @@ class Client:
         self.writer = writer
 
     def send(self, data: bytes) -> None:
-        self.writer.write(data)
+        if not self.writer.transport.is_closing():  # uvloop would raise
+            self.writer.write(data)
 
     async def reply(self) -> Reply:
         async with asyncio.timeout(5):

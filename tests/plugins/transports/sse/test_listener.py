@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import uvloop
 from pydantic import ValidationError
 from yarl import URL
 
@@ -33,6 +34,8 @@ from tests.plugins.transports.http.listening import (
     listening,
     post,
 )
+
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 REQUEST = b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"\xc3\xbc"}}'
 ANSWER = {"jsonrpc": "2.0", "id": 1, "result": {"a": "ü"}}

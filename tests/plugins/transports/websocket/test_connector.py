@@ -8,6 +8,7 @@ import ssl
 from pathlib import Path
 
 import pytest
+import uvloop
 from aiohttp import web
 
 from only1mcp_sdk import ConnectFailed
@@ -24,6 +25,8 @@ from tests.plugins.transports.websocket.upstream import (
     opened,
     serving,
 )
+
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 REQUEST = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
 CONTINUATION = 0

@@ -143,7 +143,8 @@ async def test_other_frames_end_it(payload: bytes, opcode: int, code: int) -> No
         assert await client.closed() == code
         client.send(struct.pack("!H", code), CLOSE)
         await client.gone()
-        assert gate.clients[0].gone.is_set()
+        async with asyncio.timeout(5):
+            await gate.clients[0].gone.wait()
     assert gate.bodies == []
 
 
