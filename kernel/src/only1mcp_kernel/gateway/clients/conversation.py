@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from only1mcp_kernel.gateway.clients.listening import Listening
+from only1mcp_kernel.gateway.clients.modern_request import ModernRequest
 from only1mcp_kernel.gateway.clients.reading import read_message
-from only1mcp_kernel.gateway.clients.requests import ModernRequest
 from only1mcp_kernel.gateway.clients.sessions import Session
 from only1mcp_kernel.gateway.clients.sinks import ChannelSink
 from only1mcp_kernel.protocol import modern

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from only1mcp_kernel.gateway.clients import admission
 from only1mcp_kernel.gateway.clients.conversation import Duplex
 from only1mcp_kernel.gateway.clients.events import EventStream
+from only1mcp_kernel.gateway.clients.legacy_request import LegacyRequest
 from only1mcp_kernel.gateway.clients.listening import Listening, read_filter
 from only1mcp_kernel.gateway.clients.load import Load
+from only1mcp_kernel.gateway.clients.modern_request import ModernRequest
 from only1mcp_kernel.gateway.clients.reading import open_params, read_message, subject
-from only1mcp_kernel.gateway.clients.requests import LegacyRequest, ModernRequest
 from only1mcp_kernel.gateway.clients.serving import Serving
 from only1mcp_kernel.gateway.clients.sessions import Session, Sessions
 from only1mcp_kernel.gateway.clients.sinks import NOTHING, Batch, Outlet, Sink

@@ -26,7 +26,7 @@ from only1mcp_sdk import Answer, Caller, Failure, Json, Members, Principal, Ques
 from only1mcp_sdk.members import encode, join, split
 
 if TYPE_CHECKING:
-    from only1mcp_kernel.gateway.clients.requests import LegacyRequest
+    from only1mcp_kernel.gateway.clients.legacy_request import LegacyRequest
 
 MAX_SESSIONS = 20_000
 IDLE_SECONDS = 3600.0

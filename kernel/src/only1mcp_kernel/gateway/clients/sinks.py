@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Protocol
 
-from only1mcp_sdk import Channel, Pipe, Source
+from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
+from only1mcp_sdk import Channel, Failure, Notification, Pipe, Source
 
 NOTHING: Mapping[str, str] = {}
 
@@ -135,3 +136,11 @@ class _Part(Sink):
 
     def pour(self, source: Source) -> Pipe | None:
         return None
+
+
+def nobody(notification: Notification) -> None:
+    """Hears what is said after the end."""
+
+
+def malformed(error: ValueError) -> Failure:
+    return Failure.of(INTERNAL_ERROR, f"The server answered with a malformed result: {error}")

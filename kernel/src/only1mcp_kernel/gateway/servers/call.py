@@ -7,19 +7,15 @@ then the exchange ends with `InputRequired`, the call is parked, and a retry (a 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
-
-import msgspec
-from msgspec import Raw, Struct
 
 from only1mcp_kernel.gateway.servers.link import Link
 from only1mcp_kernel.gateway.servers.mirroring import Mirror
 from only1mcp_kernel.gateway.servers.pouring import Pouring
 from only1mcp_kernel.gateway.servers.request import read_error
+from only1mcp_kernel.gateway.servers.results import MAX_QUESTIONS, Unfit, begins_complete, read_result
 from only1mcp_kernel.protocol import bridge, tasks
-from only1mcp_kernel.protocol.capabilities import lacking
 from only1mcp_kernel.protocol.errors import STALE
 from only1mcp_kernel.protocol.legacy import wants
 from only1mcp_kernel.protocol.modern import NAME_PARAM
@@ -53,30 +49,6 @@ NEVER = float("inf")
 
 GATHER_SECONDS = 0.02
 """How long a server has for asking several things at once, where the client learns of them together."""
-
-_COMPLETE = re.compile(rb'\{\s*"resultType"\s*:\s*"complete"\s*[,}]')
-_RESULT_TYPE = b'"resultType"'
-MAX_QUESTIONS = 64
-"""How many questions of one call may be open at its client."""
-
-
-class _ResultHead(Struct):
-    resultType: str = "complete"
-
-
-class _Asked(Struct):
-    method: str
-    params: Raw = Raw(b"")
-
-
-class _InputRequired(Struct):
-    inputRequests: dict[str, _Asked] = {}
-    requestState: str | None = None
-
-
-_head = msgspec.json.Decoder(_ResultHead).decode
-_input_required = msgspec.json.Decoder(_InputRequired).decode
-
 
 Reread: TypeAlias = "Callable[[Call, Outcome], Outcome]"
 """Puts a server's answer right before anybody has seen it."""
@@ -240,7 +212,10 @@ class Call:
         if self.link.era == "legacy" and result[:1] == b"{" and self._reread is None:  # as a rule
             self._end(Result(result, "legacy"))
             return
-        outcome = self._read_result(result)
+        try:
+            outcome = read_result(result, self.link.era, self.exchange, task=self._reread is not None)
+        except Unfit as unfit:
+            outcome = self._failure(str(unfit))
         self._end(self._reread(self, outcome) if self._reread is not None else outcome)
 
     def refused(self, error: Json) -> None:
@@ -262,7 +237,7 @@ class Call:
             return None
         splice = Splice(self.id)
         begin = splice.begin(start) if era == exchange.caller.era else None
-        if begin is None or (era == "modern" and _COMPLETE.match(start, begin) is None):
+        if begin is None or (era == "modern" and not begins_complete(start, begin)):
             return None
         pipe = exchange.origin.pour(source)
         if pipe is None:
@@ -283,43 +258,9 @@ class Call:
         if self._mirror is None or not self._mirror.renew(self._send_again):
             self._end(self._failure("did not accept the header fields of the request"))
 
-    def _read_result(self, raw: Json) -> Outcome:
-        if raw[:1] != b"{":
-            return self._failure("answered with a result that is no object")
-        if self.link.era == "legacy":
-            return Result(raw, "legacy")
-        if _COMPLETE.match(raw) and raw.find(_RESULT_TYPE, len(_RESULT_TYPE)) < 0 and b"\\u" not in raw:
-            return Result(raw, "modern")  # quick to tell, and nearly every one
-        try:
-            kind = _head(raw).resultType
-            if kind == "task" and self._reread is None:
-                return self._no_task()
-            if kind not in ("complete", "task", "input_required") and self.exchange.caller.era == "legacy":
-                return self._failure(f"answered with a result of a type that is unknown: {kind[:50]!r}")
-            if kind != "input_required":
-                return Result(raw, "modern")
-            asked = _input_required(raw)
-        except msgspec.DecodeError as error:
-            return self._failure(f"answered with a malformed result: {error}")
-        questions = {key: Question(one.method, bytes(one.params)) for key, one in asked.inputRequests.items()}
-        if self.exchange.caller.era == "legacy" and len(questions) > MAX_QUESTIONS:
-            return self._failure(f"asks for more than {MAX_QUESTIONS} things at once")
-        if self.exchange.caller.era == "modern":
-            for question in questions.values():
-                needed = lacking(self.exchange.caller.capabilities, question)
-                if needed is not None:  # the server had no right to ask
-                    return bridge.missing_capability(needed)
-        return InputRequired(questions, asked.requestState, raw)
-
     def paused(self) -> None:
         if self.exchange.origin is not None:
             self.exchange.origin.paused()
-
-    def _no_task(self) -> Failure:
-        """The server made a task though nobody declared to take one."""
-        if self.exchange.caller.era == "modern" and self.exchange.method == "tools/call":
-            return tasks.UNDECLARED
-        return self._failure("answered with a task, which this request has no use for")
 
     def lost(self, problem: str) -> None:
         self._end(self._failure(problem))

@@ -1,13 +1,10 @@
-"""A client's request, from its arrival to its answer, in each era.
+"""A request within a session, from its arrival to its answer.
 
-Both turn it into an exchange and its outcome into an answer. They differ in questions: a modern client gets them as
-the result and comes back with a new request; a legacy client is asked on the open stream, and the request is
-re-entered here with its answers.
+Its client is asked on the open stream; then the request is entered again with the answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
 from only1mcp_kernel.gateway.clients.events import EventStream
@@ -15,15 +12,14 @@ from only1mcp_kernel.gateway.clients.load import Load
 from only1mcp_kernel.gateway.clients.reading import subject
 from only1mcp_kernel.gateway.clients.rounds import Round
 from only1mcp_kernel.gateway.clients.sessions import Session
-from only1mcp_kernel.gateway.clients.sinks import Outlet, ResultPipe, Sink
-from only1mcp_kernel.protocol import legacy, modern
+from only1mcp_kernel.gateway.clients.sinks import ResultPipe, Sink, malformed, nobody
+from only1mcp_kernel.protocol import legacy
 from only1mcp_kernel.protocol.meta import Said
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR, REVISIONS
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_sdk import (
     Answer,
-    Caller,
     Exchange,
     Failure,
     Handler,
@@ -42,95 +38,6 @@ from only1mcp_sdk.members import join, quoted, split, text
 MAX_ROUNDS = 10
 """How often a modern server may answer one request with questions. A legacy one asks as often as it wants: it works on
 all the while."""
-
-
-class ModernRequest:
-    """A stateless request; also a `Posting`."""
-
-    __slots__ = ("_finished", "_id", "_load", "_on_end", "_sink", "exchange")
-
-    def __init__(
-        self,
-        message: Envelope,
-        params: Members,
-        said: Said,
-        caller: Caller,
-        name: str,
-        sink: Outlet,
-        load: Load,
-        on_end: Callable[[], None] | None,
-    ) -> None:
-        """Raises `Refused` for malformed answers of a retry, or no log level. `load` has been entered when it
-        starts."""
-        self._id = message.id
-        self._sink = sink
-        self._finished = False
-        self._load = load
-        self._on_end = on_end
-        meta = params.get("_meta", b"")
-        self.exchange = exchange = Exchange(
-            message.method, params, meta, caller, self.emit, name, origin=self
-        )
-        if said.progress_token:
-            exchange.progress_token = bytes(said.progress_token)
-        if "inputResponses" in params or "requestState" in params:
-            exchange.answers, exchange.state = modern.read_answers(params)
-        if said.log_level:
-            exchange.log_level = modern.read_level(bytes(said.log_level))
-
-    # -- only1mcp_sdk.Origin
-
-    def pour(self, source: Source) -> Pipe | None:
-        pipe = None if self._finished else self._sink.pour(source)
-        return None if pipe is None else ResultPipe(pipe, self._id)
-
-    def paused(self) -> None:
-        """This era has no polling."""
-
-    def asked_more(self) -> None:
-        """It comes back with a retry, and is asked the rest then."""
-
-    # -- for the gate
-
-    def emit(self, notification: Notification) -> None:
-        if not self._finished and not self.exchange.cancelled:
-            self._sink.send(wire.notification(notification.method, notification.params))
-
-    def waiting(self) -> None:
-        """Streams of this era begin with nothing."""
-
-    def disconnected(self) -> None:
-        """Closing the stream is the cancellation (specification 2026-07-28, basic/utilities/cancellation)."""
-        if not self._finished:
-            self.exchange.cancel("the client closed the stream")
-
-    def cancel(self, reason: str) -> None:
-        if not self._finished:
-            self.exchange.cancel(reason)
-
-    def done(self, outcome: Outcome) -> None:
-        """What the exchange came to."""
-        if self._finished:
-            return
-        exchange = self.exchange
-        self._finished = True
-        self._load.leave(exchange.caller.principal.id)
-        if self._on_end is not None:
-            self._on_end()
-        exchange.emit, exchange.origin = _nobody, None
-        if exchange.cancelled:
-            self._sink.finish()
-        elif type(outcome) is Result:
-            try:
-                result = modern.write_result(exchange.method, outcome)
-            except ValueError as error:
-                self._sink.finish(wire.error(self._id, _malformed(error).raw))
-            else:
-                self._sink.finish(wire.response(self._id, result))
-        elif isinstance(outcome, InputRequired):
-            self._sink.finish(wire.response(self._id, modern.write_input_required(outcome)))
-        elif isinstance(outcome, Failure):
-            self._sink.finish(wire.error(self._id, outcome.raw), modern.status_of(outcome))
 
 
 class LegacyRequest:
@@ -282,7 +189,7 @@ class LegacyRequest:
             try:
                 result = legacy.write_result(outcome)
             except ValueError as error:
-                self._finish(wire.error(self._id, _malformed(error).raw))
+                self._finish(wire.error(self._id, malformed(error).raw))
             else:
                 self._finish(wire.response(self._id, result))
         elif isinstance(outcome, Poured):
@@ -332,16 +239,8 @@ class LegacyRequest:
         session, exchange = self._session, self.exchange
         session.requests.pop(self._id, None)
         self._load.leave(session.caller.principal.id)
-        exchange.emit, exchange.origin = _nobody, None
+        exchange.emit, exchange.origin = nobody, None
         if message:
             self._outlet.finish(message)
         else:
             self._outlet.finish(status=202)
-
-
-def _nobody(notification: Notification) -> None:
-    """Hears what is said after the end."""
-
-
-def _malformed(error: ValueError) -> Failure:
-    return Failure.of(INTERNAL_ERROR, f"The server answered with a malformed result: {error}")
