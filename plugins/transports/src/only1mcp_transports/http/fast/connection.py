@@ -327,13 +327,16 @@ class Connection(asyncio.Protocol):
 
     def complete(self, data: bytes) -> None:
         """A whole answer."""
-        lane = self.lane
+        lane, answer = self.lane, self.answer
         if self.transport is None:
             return
-        outbox = lane.outbox
-        if not outbox.waiting:
-            outbox.flush_soon()
-        outbox.waiting.append((self.transport, data))
+        if answer is None or not answer.route.posts:  # nobody else waits
+            self.write(data)
+        else:
+            outbox = lane.outbox
+            if not outbox.waiting:
+                outbox.flush_soon()
+            outbox.waiting.append((self.transport, data))
         if self._odd or self._serving or lane.ending:
             self.answered()
             return

@@ -38,7 +38,7 @@ class Pool:
         self._requests = Requests(target, self._configured, None)
         self._opening = opening
         self._context = context
-        self._wires: set[Wire] = set()
+        self.wires: set[Wire] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._all_gone = asyncio.Event()
@@ -88,8 +88,8 @@ class Pool:
         self.idle.clear()
         if self._timer is not None:
             self._timer.cancel()
-        openings = [wire.opening for wire in self._wires if wire.opening is not None]
-        for wire in list(self._wires):
+        openings = [wire.opening for wire in self.wires if wire.opening is not None]
+        for wire in list(self.wires):
             wire.abort()
         await asyncio.gather(*openings, return_exceptions=True)
         await self._all_gone.wait()
@@ -98,10 +98,10 @@ class Pool:
 
     def lost(self, wire: Wire) -> None:
         """It is closed."""
-        self._wires.discard(wire)
+        self.wires.discard(wire)
         if wire in self.idle:
             self.idle.remove(wire)
-        if not self._wires:
+        if not self.wires:
             self._all_gone.set()
 
     # -- at work
@@ -111,7 +111,7 @@ class Pool:
             if self.idle.pop().send(taker, head, body):
                 return
         wire = Wire(self, taker)
-        self._wires.add(wire)
+        self.wires.add(wire)
         self._all_gone.clear()
         task = self._context.spawn(self._open(wire, head, body), name=f"connecting to {self._target.host}")
         task.add_done_callback(partial(self._opened, wire))
@@ -144,6 +144,6 @@ class Pool:
 
     def _look(self) -> None:
         now = self._loop.time()
-        for wire in list(self._wires):
+        for wire in list(self.wires):
             wire.look(now, _LOOKS - 1)
-        self._timer = self._loop.call_later(IDLE / _LOOKS, self._look) if self._wires else None
+        self._timer = self._loop.call_later(IDLE / _LOOKS, self._look) if self.wires else None

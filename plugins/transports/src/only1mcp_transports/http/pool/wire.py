@@ -94,7 +94,11 @@ class Wire(asyncio.Protocol):
         if len(body) > LARGE:
             self.write(head, body)
         else:
-            outbox = self._pool.outbox
+            pool = self._pool
+            if len(pool.wires) == len(pool.idle) + 1:  # nothing else is under way
+                transport.write(head + body)
+                return True
+            outbox = pool.outbox
             if not outbox.waiting:
                 outbox.flush_soon()
             outbox.waiting.append((transport, head + body))
