@@ -47,9 +47,13 @@ conformance: $(READY) ## the official suite, directly and through the gateway; w
 	@tests/conformance/setup.sh $(BIN)
 	$(BIN)/python -m tests.conformance $(LEGS:%=--leg %) $(if $(SCENARIO),--scenario $(SCENARIO))
 
-bench: $(READY) ## what the gateway adds to a call, in microseconds
+bench: $(READY) .cache/bench/stub .cache/bench/pace ## what the gateway adds to a call, in microseconds
 	@tests/scenarios/setup.sh $(BIN) wrk nginx
 	$(BIN)/python -m tests.bench
+
+.cache/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -Wall -Wextra -o $@ $<
 
 soak: $(READY) ## traffic for SECONDS seconds, OPERATIONS of two clients at once; looks for what grows or leaks
 	$(BIN)/python -m tests.soak --seconds $(SECONDS)

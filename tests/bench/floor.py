@@ -1,8 +1,11 @@
 """The least that an aggregating gateway in Python can cost: the yardstick.
 
 Protocols on both sides, llhttp, pooled connections, envelopes whose params and results stay raw, names and ids
-rewritten, a table of sessions, a list that is encoded once; no task for a request. And nothing else: no checks, no
-time-outs, no limits, no errors, no plugins. Run as `python -m tests.bench.floor PORT UPSTREAM_URL...`.
+rewritten, a list that is encoded once; no task for a request. Of a client's request the content type, the origin and
+the session are checked, of an answer the status, the content type, the id, and that it is a result: no gateway can do
+without. And nothing else: no time-outs, no limits, no plugins, and nothing is said of errors.
+
+Run as `python -m tests.bench.floor PORT UPSTREAM_URL...`.
 """
 
 from __future__ import annotations
@@ -19,9 +22,10 @@ import msgspec
 import uvloop
 from msgspec import Raw, Struct
 
-from tests.bench.client import Client
+from tests.bench.client import MODERN, Client
 
 NONE = Raw(b"")
+MODERN_REVISION = MODERN.encode()
 ANSWER = b"HTTP/1.1 %d OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n%b\r\n%b"
 RESULT = b'{"jsonrpc":"2.0","id":%b,"result":%b}'
 CALL = b'{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":%b}'
@@ -42,6 +46,7 @@ class Params(Struct, omit_defaults=True, rename={"meta": "_meta"}):
 class Response(Struct):
     id: int | None = None
     result: Raw = NONE
+    error: Raw = NONE
 
 
 read_request = msgspec.json.Decoder(Request).decode
@@ -62,9 +67,10 @@ class Upstream:
         self.tools = greeted.ask("tools/list")["tools"]
         greeted.close()
         self.idle: list[Wire] = []
+        session = f"mcp-session-id: {greeted.session}\r\n" if greeted.session else ""
         self.head = (
             f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\ncontent-type: application/json\r\n"
-            f"accept: application/json, text/event-stream\r\nmcp-session-id: {greeted.session}\r\ncontent-length: "
+            f"accept: application/json, text/event-stream\r\n{session}content-length: "
         ).encode()
 
 
@@ -74,15 +80,16 @@ class Wire(asyncio.Protocol):
     def __init__(self, upstream: Upstream) -> None:
         self.upstream = upstream
         self.client: Front
-        self.id = b""
+        self.id, self.number = b"", 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.parser = httptools.HttpResponseParser(self)
+        self.fields: list[tuple[bytes, bytes]] = []
         self.body: list[bytes] = []
 
-    def ask(self, client: Front, id: bytes, message: bytes) -> None:
-        self.client, self.id = client, id
+    def ask(self, client: Front, id: bytes, number: int, message: bytes) -> None:
+        self.client, self.id, self.number = client, id, number
         self.transport.write(b"%b%d\r\n\r\n%b" % (self.upstream.head, len(message), message))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -92,14 +99,26 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.parser.feed_data(data)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.fields.append((name.lower(), value))
+
     def on_body(self, part: bytes) -> None:
         self.body.append(part)
 
     def on_message_complete(self) -> None:
+        fields, self.fields = dict(self.fields), []
         parts, self.body = self.body, []
         message = parts[0] if len(parts) == 1 else b"".join(parts)
         self.upstream.idle.append(self)
-        self.client.answer(200, RESULT % (self.id, read_response(message).result))
+        if (
+            self.parser.get_status_code() != 200
+            or not fields.get(b"content-type", b"").startswith(b"application/json")
+            or (response := read_response(message)).id != self.number
+            or response.error
+        ):
+            self.client.answer(502, b"")
+        else:
+            self.client.answer(200, RESULT % (self.id, response.result))
 
 
 class Floor:
@@ -127,20 +146,19 @@ class Front(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.parser = httptools.HttpRequestParser(self)
-        self.session = b""
+        self.fields: list[tuple[bytes, bytes]] = []
         self.body: list[bytes] = []
-        self.waiting: list[tuple[bytes, bytes]] = []
+        self.waiting: list[tuple[dict[bytes, bytes], bytes]] = []
         self.busy = False
 
     def data_received(self, data: bytes) -> None:
         self.parser.feed_data(data)
 
     def on_message_begin(self) -> None:
-        self.session, self.body = b"", []
+        self.fields, self.body = [], []
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if len(name) == 14 and name.lower() == b"mcp-session-id":
-            self.session = value
+        self.fields.append((name.lower(), value))
 
     def on_body(self, part: bytes) -> None:
         self.body.append(part)
@@ -149,24 +167,30 @@ class Front(asyncio.Protocol):
         if self.parser.get_method() != b"POST":
             self.transport.write(ANSWER % (405, 0, b"", b""))
             return
-        parts = self.body
+        parts, fields = self.body, dict(self.fields)
         message = parts[0] if len(parts) == 1 else b"".join(parts)
-        if self.busy:
-            self.waiting.append((message, self.session))
+        if fields.get(b"content-type") != b"application/json" or b"origin" in fields:
+            self.answer(415, b"")
+        elif self.busy:
+            self.waiting.append((fields, message))
         else:
-            self.serve(message, self.session)
+            self.serve(fields, message)
 
-    def serve(self, message: bytes, session: bytes) -> None:
+    def serve(self, fields: dict[bytes, bytes], message: bytes) -> None:
         floor, request = self.floor, read_request(message)
         method, id = request.method, bytes(request.id)
         if method == "tools/call":
-            if session not in floor.sessions and b"2026-07-28" not in message:
+            if (
+                fields.get(b"mcp-session-id") not in floor.sessions
+                and fields.get(b"mcp-protocol-version") != MODERN_REVISION
+            ):
                 self.answer(404, b"")
                 return
             params = read_params(request.params)
             name, _, params.name = params.name.partition("__")
             self.busy = True
-            self.forward(floor.upstreams[name], id, CALL % (next(floor.ids), write_params(params)))
+            number = next(floor.ids)
+            self.forward(floor.upstreams[name], id, number, CALL % (number, write_params(params)))
         elif not id:
             self.answer(202, b"")
         elif method == "tools/list":
@@ -178,16 +202,16 @@ class Front(asyncio.Protocol):
         else:
             self.answer(200, RESULT % (id, b"{}"))
 
-    def forward(self, upstream: Upstream, id: bytes, message: bytes) -> None:
+    def forward(self, upstream: Upstream, id: bytes, number: int, message: bytes) -> None:
         if upstream.idle:
-            upstream.idle.pop().ask(self, id, message)
+            upstream.idle.pop().ask(self, id, number, message)
         else:
-            self.task = asyncio.get_running_loop().create_task(self.connect(upstream, id, message))
+            self.task = asyncio.get_running_loop().create_task(self.connect(upstream, id, number, message))
 
-    async def connect(self, upstream: Upstream, id: bytes, message: bytes) -> None:
+    async def connect(self, upstream: Upstream, id: bytes, number: int, message: bytes) -> None:
         loop = asyncio.get_running_loop()
         _, wire = await loop.create_connection(lambda: Wire(upstream), upstream.host, upstream.port)
-        wire.ask(self, id, message)
+        wire.ask(self, id, number, message)
 
     def answer(self, status: int, message: bytes, fields: bytes = b"") -> None:
         if self.transport.is_closing():

@@ -1,15 +1,15 @@
--- wrk: sends prepared requests in turn, each with a fresh id, and prints what came of it as one line of JSON.
--- The argument is a file of whole requests separated by NUL, in each of which a byte 1 stands where the id goes.
--- Ids have nine digits, so that Content-Length holds.
+-- wrk: sends prepared requests in turn, each with an id and a trace of its own, and prints what came of it as one
+-- line of JSON. The argument is a file of whole requests separated by NUL. In each of them a byte 1 stands where the
+-- id goes, then two bytes 2 where digits of the trace's and the span's ids go. Ids have nine digits, these have
+-- eight, so that Content-Length holds.
 
-local heads, tails, turn, id = {}, {}, 0, 100000000
+local heads, middles, between, tails, turn, id = {}, {}, {}, {}, 0, 100000000
 
 function init(args)
   local file = assert(io.open(args[1], "rb"))
   for whole in file:read("*a"):gmatch("[^%z]+") do
-    local at = whole:find("\1", 1, true)
-    heads[#heads + 1] = whole:sub(1, at - 1)
-    tails[#tails + 1] = whole:sub(at + 1)
+    heads[#heads + 1], middles[#middles + 1], between[#between + 1], tails[#tails + 1] =
+      whole:match("^(.-)\1(.-)\2(.-)\2(.*)$")
   end
   file:close()
 end
@@ -17,7 +17,8 @@ end
 function request()
   turn = turn % #heads + 1
   id = id + 1
-  return heads[turn] .. id .. tails[turn]
+  local trace = string.format("%08x", id)
+  return heads[turn] .. id .. middles[turn] .. trace .. between[turn] .. trace .. tails[turn]
 end
 
 function done(summary, latency, requests)

@@ -12,11 +12,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from tests.bench.load import OPERATIONS, Burst, burst
+from tests.bench.load import Burst, burst
+from tests.bench.operations import CALL, MODERN_CALL
 from tests.bench.targets import (
     LOAD_CPU,
     MEASURED_CPU,
     ONLY1MCP,
+    STUB,
+    TOOLS,
     Target,
     awaited,
     free_port,
@@ -24,7 +27,6 @@ from tests.bench.targets import (
     gateway_file,
     running,
 )
-from tests.bench.upstream import TOOLS
 from tests.scenarios.processes import TICKS
 
 SERVERS = 2
@@ -36,7 +38,7 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 64])
     options = parser.parse_args()
     seen: dict[tuple[str, int, str], list[Burst]] = defaultdict(list)
-    calls = [operation for operation in OPERATIONS if operation.method == "tools/call"]
+    calls = (CALL, MODERN_CALL)
     with tempfile.TemporaryDirectory() as name, both(Path(name)) as targets:
         for turn in range(options.rounds + 1):
             for operation in calls:
@@ -46,7 +48,7 @@ def main() -> None:
                         took = burst(target, operation, concurrency, Path(name))
                         cpu = (own_cpu(target.pid) - before) / took.requests
                         if turn:  # the first is to warm up
-                            seen[operation.name, concurrency, target.name].append(replace(took, cpu=cpu))
+                            seen[operation.era, concurrency, target.name].append(replace(took, cpu=cpu))
     for (kind, concurrency, name), bursts in sorted(seen.items()):
         least = seen[kind, concurrency, "floor"]
         print(
@@ -74,7 +76,7 @@ def both(folder: Path) -> Iterator[list[Target]]:
     """The floor, and the gateway, before servers of their own."""
     with contextlib.ExitStack() as stack:
         targets = []
-        command = [sys.executable, "-m", "tests.bench.stdio_upstream", str(LOAD_CPU)]
+        command = [str(STUB), "-", str(TOOLS), str(LOAD_CPU)]
         servers = {
             f"up{number}": {"command": command[0], "args": command[1:], "cwd": str(Path.cwd())}
             for number in range(SERVERS)

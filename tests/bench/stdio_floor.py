@@ -16,6 +16,7 @@ import msgspec
 import uvloop
 
 from tests.bench.floor import RESULT, Floor, Front, Response, read_response
+from tests.bench.targets import STUB, TOOLS
 
 Numbered = msgspec.json.Decoder(Response).decode
 
@@ -25,7 +26,7 @@ class Child:
 
     def __init__(self, name: str, cpu: str) -> None:
         self.name = name
-        command = [sys.executable, "-m", "tests.bench.stdio_upstream", cpu]
+        command = [str(STUB), "-", str(TOOLS), cpu]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -93,9 +94,7 @@ class StdioFloor(Floor):
 class StdioFront(Front):
     """A connection of a client."""
 
-    def forward(self, upstream: Any, id: bytes, message: bytes) -> None:
-        # The id is the first number of what Front made: {"jsonrpc":"2.0","id":17,...
-        number = int(message[22 : message.index(b",", 22)])
+    def forward(self, upstream: Any, id: bytes, number: int, message: bytes) -> None:
         upstream.send(self, number, id, message)
 
 

@@ -1,11 +1,10 @@
-"""What is measured, each a process of its own: the gateway, its floor, and what else stands in front of servers."""
+"""What can be measured: a process that answers on one core, and what it takes to start one."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,23 +15,32 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.bench.client import Client
-from tests.bench.upstream import TOOLS
 
 ROOT = Path(__file__).parents[2]
+STUB = ROOT / ".cache" / "bench" / "stub"
 ONLY1MCP = Path(sys.executable).parent / "only1mcp"
 CPUS = sorted(os.sched_getaffinity(0))
 MEASURED_CPU, LOAD_CPU = CPUS[0], CPUS[-1]
 """The measured process has one core; load and upstream have another, where there is one."""
 
 
-@dataclass
+TOOLS = 50
+"""What each server lists; gateways have two of them."""
+
+
+@dataclass(frozen=True)
 class Target:
     """Something that answers at `url`. `pid` is 0 where its own CPU time is of no interest."""
 
     name: str
     url: str
     pid: int
-    tool: str = "echo"
+    tools: tuple[str, ...]
+    """What its tools are called."""
+
+    def shown(self, tool: str) -> str:
+        """Its name for a tool of the upstream's; of the first server that has one of that name."""
+        return next(name for name in self.tools if name.endswith(tool)) if tool else ""
 
 
 def free_port() -> int:
@@ -68,8 +76,10 @@ def running(
             process.wait()
 
 
-def awaited(url: str, process: subprocess.Popen[bytes], log: Path, tools: int, seconds: float = 20) -> str:
-    """Wait until the target lists that many tools; returns the name it has for `echo`."""
+def awaited(
+    url: str, process: subprocess.Popen[bytes], log: Path, tools: int, seconds: float = 20
+) -> tuple[str, ...]:
+    """Wait until the target lists that many tools; returns their names."""
     end = time.monotonic() + seconds
     problem: object = "nothing"
     while time.monotonic() < end and process.poll() is None:
@@ -78,7 +88,7 @@ def awaited(url: str, process: subprocess.Popen[bytes], log: Path, tools: int, s
             client.greet()
             names: list[str] = [tool["name"] for tool in client.ask("tools/list")["tools"]]
             if len(names) >= tools:
-                return next(name for name in names if name.endswith("echo"))
+                return tuple(names)
             problem = f"{len(names)} tools"
         except (OSError, RuntimeError, ValueError) as error:
             problem = error
@@ -88,12 +98,12 @@ def awaited(url: str, process: subprocess.Popen[bytes], log: Path, tools: int, s
     raise RuntimeError(f"{url} is not ready: {problem}\n{log.read_text(errors='replace')[-3000:]}")
 
 
-def gateway_file(folder: Path, port: int, servers: Mapping[str, object]) -> Path:
+def gateway_file(folder: Path, port: int, servers: Mapping[str, object], **others: object) -> Path:
     """A configuration, in a folder of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "only1mcp.yaml"
     listen = [{"use": "http", "host": "127.0.0.1", "port": port, "path": "/mcp"}]
-    file.write_text(json.dumps({"listen": listen, "servers": servers}))
+    file.write_text(json.dumps({"listen": listen, "servers": servers, **others}))
     return file
 
 
@@ -107,48 +117,3 @@ def nginx_file(folder: Path, port: int, upstream: str) -> Path:
     file = folder / "nginx.conf"
     file.write_text((Path(__file__).parent / "nginx.conf").read_text() % (urlsplit(upstream).netloc, port))
     return file
-
-
-@contextlib.contextmanager
-def all_targets(folder: Path) -> Iterator[list[Target]]:
-    """All of them, up and checked, in the order in which they are reported. The first of the servers alone, and a
-    proxy before it; the floor and the gateway before both, the gateway with two replicas of each."""
-    python = [sys.executable, "-m"]
-    with contextlib.ExitStack() as stack:
-
-        def start(
-            name: str, command: Sequence[str], port: int, cpu: int, env: Mapping[str, str] | None = None
-        ) -> Target:
-            log, url = folder / f"{name}.log", f"http://127.0.0.1:{port}/mcp"
-            process = stack.enter_context(running(command, cpu, log, env))
-            tools = 2 * TOOLS if name in ("floor", "only1mcp") else TOOLS
-            return Target(name, url, process.pid, awaited(url, process, log, tools))
-
-        def server(name: str) -> Target:
-            port = free_port()
-            target = start(name, [*python, "tests.bench.upstream", str(port)], port, LOAD_CPU)
-            target.pid = 0
-            return target
-
-        direct, other = server("direct"), server("other")
-        targets = [direct]
-        if shutil.which("nginx") is not None:
-            port = free_port()
-            file = nginx_file(folder / "nginx", port, direct.url)
-            command = ["nginx", "-p", str(file.parent), "-c", str(file), "-e", str(file.parent / "errors")]
-            targets.append(start("nginx", command, port, MEASURED_CPU))
-        port = free_port()
-        command = [*python, "tests.bench.floor", str(port), direct.url, other.url]
-        targets.append(start("floor", command, port, MEASURED_CPU))
-        port = free_port()
-        command = [*python, "tests.bench.passthrough", str(port), direct.url]
-        targets.append(start("aiohttp", command, port, MEASURED_CPU))
-        port = free_port()
-        servers = {
-            name: {"replicas": [{"url": each.url}] * 2, "balance": {"use": "round_robin"}}
-            for name, each in (("one", direct), ("two", other))
-        }
-        file = gateway_file(folder / "gateway", port, servers)
-        command = [str(ONLY1MCP), "start", "-c", str(file)]
-        targets.append(start("only1mcp", command, port, MEASURED_CPU, gateway_environment(folder)))
-        yield targets

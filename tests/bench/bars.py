@@ -1,0 +1,104 @@
+"""What the gateway promises of its cost, and whether a run met it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from tests.bench.cells import Seen, ratio
+from tests.bench.load import Burst
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One bar. `value` is None where it could not be measured."""
+
+    what: str
+    value: float | None
+    limit: float
+    sense: Literal["at most", "at least"] = "at most"
+    unit: str = ""
+
+    @property
+    def word(self) -> str:
+        if self.value is None:
+            return "not measured"
+        met = self.value <= self.limit if self.sense == "at most" else self.value >= self.limit
+        return "met" if met else "MISSED"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A ratio of two targets in the same bursts of a cell."""
+
+    what: str
+    cell: str
+    target: str
+    other: str
+    of: Callable[[Burst], float]
+    limit: float
+    sense: Literal["at most", "at least"] = "at most"
+
+    def judged(self, seen: Seen) -> Verdict:
+        ours, others = seen.get((self.cell, self.target)), seen.get((self.cell, self.other))
+        value = ratio(ours, others, self.of) if ours and others else None
+        return Verdict(self.what, value, self.limit, self.sense)
+
+
+def _cpu(burst: Burst) -> float:
+    return burst.cpu
+
+
+def _rate(burst: Burst) -> float:
+    return burst.per_second
+
+
+def _p50(burst: Burst) -> float:
+    return burst.p50
+
+
+def _p99(burst: Burst) -> float:
+    return burst.p99
+
+
+CALL, MODERN, LIST = "call c64", "modern c64", "list c64"
+BIG = {"id first": "big, id first c16", "result first": "big, result first c16"}
+BARS = (
+    Bar("CPU of a call to the floor's, legacy", CALL, "only1mcp", "floor", _cpu, 1.35),
+    Bar("CPU of a call to the floor's, legacy, with a filter", CALL, "only1mcp-filter", "floor", _cpu, 1.35),
+    Bar("CPU of a call to the floor's, modern", MODERN, "only1mcp-modern", "floor", _cpu, 1.5),
+    Bar(
+        "CPU of a call to the floor's, modern, with a filter",
+        MODERN,
+        "only1mcp-modern-filter",
+        "floor",
+        _cpu,
+        1.5,
+    ),
+    Bar("CPU of a call to nginx's", CALL, "only1mcp", "nginx", _cpu, 2.2),
+    Bar("CPU of a call to stock aiohttp's", CALL, "only1mcp", "aiohttp", _cpu, 0.25),
+    Bar("calls per second to nginx's", CALL, "only1mcp", "nginx", _rate, 0.45, "at least"),
+    Bar("lists per second to the floor's", LIST, "only1mcp", "floor", _rate, 0.8, "at least"),
+    Bar("CPU of an SSE answer in one segment to JSON's", CALL, "only1mcp-sse1", "only1mcp", _cpu, 1.2),
+    Bar("CPU of an SSE answer in two writes to JSON's", CALL, "only1mcp-sse2", "only1mcp", _cpu, 1.5),
+    *(
+        Bar(f"CPU of 1 MiB to {other}'s, {order}", cell, "only1mcp", other, _cpu, limit)
+        for order, cell in BIG.items()
+        for other, limit in (("floor", 0.4), ("nginx", 1.0))
+    ),
+    Bar("p50 to the floor's, one client", "call c1", "only1mcp", "floor", _p50, 1.3),
+    Bar("p99 to the floor's, one client", "call c1", "only1mcp", "floor", _p99, 1.5),
+)
+RESIDENT_MIB = 100
+
+
+def judged(seen: Seen, half_load: float | None) -> Iterator[Verdict]:
+    """`half_load` is the p99 under half load to that of nginx."""
+    for bar in BARS:
+        yield bar.judged(seen)
+    yield Verdict("p99 at half of full load to nginx's", half_load, 2.0)
+    resident = [
+        b.resident_kib / 1024 for (_, name), bursts in seen.items() if name == "only1mcp" for b in bursts
+    ]
+    yield Verdict("memory after load", max(resident, default=None), RESIDENT_MIB, unit=" MiB")

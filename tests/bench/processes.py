@@ -1,0 +1,121 @@
+"""All that is measured, each a process of its own: gateways, their floor, and what else stands in front of servers.
+
+One stub is the server of them all. It is asked on other paths for other kinds of servers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.bench.targets import (
+    LOAD_CPU,
+    MEASURED_CPU,
+    ONLY1MCP,
+    STUB,
+    TOOLS,
+    Target,
+    awaited,
+    free_port,
+    gateway_environment,
+    gateway_file,
+    nginx_file,
+    running,
+)
+
+PYTHON = (sys.executable, "-m")
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The gateway before two servers with two replicas each; the path says what kind these are."""
+
+    path: str
+    options: Mapping[str, object] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def servers(self, stub: str) -> dict[str, object]:
+        url = {"url": f"{stub}{self.path}"}
+        return {name: {"replicas": [url, url], "balance": {"use": "round_robin"}} for name in ("one", "two")}
+
+
+FILTERED = {"filters": [{"use": "hello", "allow": ["*"]}]}
+GATEWAYS = {
+    "only1mcp": Gateway("/legacy"),
+    "only1mcp-filter": Gateway("/legacy", FILTERED),
+    "only1mcp-asyncio": Gateway("/legacy", environment={"ONLY1MCP_LOOP": "asyncio"}),
+    "only1mcp-modern": Gateway("/mcp"),
+    "only1mcp-modern-filter": Gateway("/mcp", FILTERED),
+    "only1mcp-sse1": Gateway("/legacy/sse1"),
+    "only1mcp-sse2": Gateway("/legacy/sse2"),
+}
+
+
+class Started:
+    """The processes, ended with the stack. `stub` is the address of the server, without a path."""
+
+    def __init__(self, stack: contextlib.ExitStack, folder: Path) -> None:
+        self._stack = stack
+        self._folder = folder
+        self.direct = self._start("direct", lambda port: [str(STUB), str(port), str(TOOLS)], TOOLS, LOAD_CPU)
+        self.stub = self.direct.url.removesuffix("/mcp")
+
+    def named(self, name: str) -> Target | None:
+        """None where the program isn't installed."""
+        if name == "direct":
+            return self.direct
+        if name in GATEWAYS:
+            return self._gateway(name, GATEWAYS[name])
+        if name == "nginx":
+            return self._nginx()
+        module = {"floor": "floor", "aiohttp": "passthrough"}[name]
+        urls = [self.direct.url] * (2 if name == "floor" else 1)
+        command = [*PYTHON, f"tests.bench.{module}"]
+        return self._start(name, lambda port: [*command, str(port), *urls], len(urls) * TOOLS)
+
+    def _gateway(self, name: str, gateway: Gateway) -> Target:
+        folder = self._folder / name
+
+        def command(port: int) -> Sequence[str]:
+            file = gateway_file(folder, port, gateway.servers(self.stub), **gateway.options)
+            return [str(ONLY1MCP), "start", "-c", str(file)]
+
+        environment = {**gateway_environment(folder), **gateway.environment}
+        return self._start(name, command, 2 * TOOLS, environment=environment)
+
+    def _nginx(self) -> Target | None:
+        if shutil.which("nginx") is None:
+            return None
+
+        def command(port: int) -> Sequence[str]:
+            file = nginx_file(self._folder / "nginx", port, self.stub)
+            return ["nginx", "-p", str(file.parent), "-c", str(file), "-e", str(file.parent / "errors")]
+
+        return self._start("nginx", command, TOOLS)
+
+    def _start(
+        self,
+        name: str,
+        command: Callable[[int], Sequence[str]],
+        tools: int,
+        cpu: int = MEASURED_CPU,
+        environment: Mapping[str, str] | None = None,
+    ) -> Target:
+        port = free_port()
+        log, url = self._folder / f"{name}.log", f"http://127.0.0.1:{port}/mcp"
+        process = self._stack.enter_context(running(command(port), cpu, log, environment))
+        pid = 0 if name == "direct" else process.pid
+        return Target(name, url, pid, awaited(url, process, log, tools))
+
+
+@contextlib.contextmanager
+def all_of(names: Collection[str], folder: Path) -> Iterator[dict[str, Target]]:
+    """Those of the targets that can be had here, up and checked."""
+    with contextlib.ExitStack() as stack:
+        started = Started(stack, folder)
+        found = {name: started.named(name) for name in names}
+        yield {name: target for name, target in found.items() if target is not None}
