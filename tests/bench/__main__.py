@@ -18,9 +18,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench.bars import Verdict, judged
+from tests.bench.bars import REST_MIB, SESSION_KIB, Verdict, judged
 from tests.bench.cells import CELLS, measure, rows
 from tests.bench.half import half_load, p99
+from tests.bench.idle import at_rest
 from tests.bench.processes import all_of
 from tests.bench.startup import ANSWER_BAR, HELP_BAR, answer_seconds, help_seconds
 from tests.bench.targets import CPUS, ROOT
@@ -34,6 +35,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=1, help="length of a burst")
     parser.add_argument("--only", nargs="+", default=[""], help="cells whose names begin so")
     parser.add_argument("--half", type=int, default=5, help="runs at half of full load, of three seconds")
+    parser.add_argument("--idle", action=argparse.BooleanOptionalAction, default=True, help="memory at rest")
     parser.add_argument("--starts", type=int, default=10, help="starts that are timed")
     parser.add_argument("--out", type=Path, default=ROOT / ".cache" / "bench" / "report.json")
     options = parser.parse_args()
@@ -47,6 +49,9 @@ def main() -> int:
             verdicts += loaded(options, Path(name), report)
     if options.starts:
         verdicts += started(options.starts)
+    if options.idle:
+        with tempfile.TemporaryDirectory() as name:
+            verdicts += idle(Path(name))
     report["bars"] = [
         {"what": v.what, "value": v.value, v.sense: v.limit, "unit": v.unit, "verdict": v.word}
         for v in verdicts
@@ -58,7 +63,7 @@ def main() -> int:
         ]
     )
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=1) + "\n")
+    options.out.write_text(json.dumps(report) + "\n")
     print(f"written to {options.out}")
     return 1 if any(v.word == "MISSED" for v in verdicts) else 0
 
@@ -95,6 +100,15 @@ def loaded(options: argparse.Namespace, folder: Path, report: dict[str, Any]) ->
         print_table(runs)
     ours, theirs = p99(runs, "only1mcp"), p99(runs, "nginx")
     return list(judged(seen, ours / theirs if ours and theirs else None))
+
+
+def idle(folder: Path) -> list[Verdict]:
+    """What is held for nobody in particular."""
+    rest, session, count = at_rest(folder)
+    return [
+        Verdict("memory at rest, ten servers", rest, REST_MIB, unit=" MiB"),
+        Verdict(f"memory for each of {count} idle sessions", session, SESSION_KIB, unit=" KiB"),
+    ]
 
 
 def started(times: int) -> list[Verdict]:

@@ -82,6 +82,7 @@ BARS = (
     Bar("lists per second to the floor's", LIST, "only1mcp", "floor", _rate, 0.8, "at least"),
     Bar("CPU of an SSE answer in one segment to JSON's", CALL, "only1mcp-sse1", "only1mcp", _cpu, 1.2),
     Bar("CPU of an SSE answer in two writes to JSON's", CALL, "only1mcp-sse2", "only1mcp", _cpu, 1.5),
+    Bar("CPU of a call over stdio to its floor's", "stdio c64", "only1mcp-stdio", "floor-stdio", _cpu, 1.5),
     *(
         Bar(f"CPU of 1 MiB to {other}'s, {order}", cell, "only1mcp", other, _cpu, limit)
         for order, cell in BIG.items()
@@ -93,12 +94,14 @@ BARS = (
 RESIDENT_MIB = 100
 
 
+SESSION_KIB = 6
+REST_MIB = 60
+
+
 def judged(seen: Seen, half_load: float | None) -> Iterator[Verdict]:
     """`half_load` is the p99 under half load to that of nginx."""
     for bar in BARS:
         yield bar.judged(seen)
     yield Verdict("p99 at half of full load to nginx's", half_load, 2.0)
-    resident = [
-        b.resident_kib / 1024 for (_, name), bursts in seen.items() if name == "only1mcp" for b in bursts
-    ]
-    yield Verdict("memory after load", max(resident, default=None), RESIDENT_MIB, unit=" MiB")
+    resident = [b.resident_kib for (_, name), bursts in seen.items() if name == "only1mcp" for b in bursts]
+    yield Verdict("memory after load", max(resident) / 1024 if resident else None, RESIDENT_MIB, unit=" MiB")

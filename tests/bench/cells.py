@@ -42,6 +42,7 @@ CELLS = (
             "only1mcp-sse2",
         ),
     ),
+    Cell("stdio c64", CALL, 64, ("floor-stdio", "only1mcp-stdio")),
     Cell("modern c64", MODERN_CALL, 64, ("floor", "only1mcp-modern", "only1mcp-modern-filter")),
     Cell("list c64", LIST, 64, ("nginx", "floor", "only1mcp")),
     Cell("big, id first c16", BIG_ID_FIRST, 16, ("nginx", "floor", "only1mcp")),
@@ -79,7 +80,7 @@ def rows(seen: Seen) -> list[dict[str, Any]]:
     median = statistics.median
     made = []
     for (cell, target), bursts in seen.items():
-        least = seen.get((cell, "floor"))
+        least = seen.get((cell, "floor-stdio" if target.endswith("-stdio") else "floor"))
         made.append(
             {
                 "cell": cell,

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from tests.bench.operations import Operation, checked, opened, requests
 from tests.bench.targets import LOAD_CPU, Target
-from tests.scenarios.processes import cpu_seconds, resident_kib
+from tests.scenarios.processes import resident_kib
 
 LUA = Path(__file__).parent / "load.lua"
 
@@ -40,7 +40,7 @@ def burst(target: Target, operation: Operation, concurrency: int, folder: Path, 
     prepared = folder / "requests"
     prepared.write_bytes(requests(target, operation, sessions))
     command = ["wrk", "-t1", f"-c{concurrency}", f"-d{seconds}s", "--timeout", "10s", "-s", str(LUA)]
-    before = cpu_seconds(target.pid) if target.pid else 0.0
+    before = target.cpu()
     output = subprocess.run(
         [*command, f"http://{urlsplit(target.url).netloc}", "--", str(prepared)],
         capture_output=True,
@@ -49,7 +49,7 @@ def burst(target: Target, operation: Operation, concurrency: int, folder: Path, 
         check=True,
         preexec_fn=lambda: os.sched_setaffinity(0, {LOAD_CPU}),
     ).stdout
-    after = cpu_seconds(target.pid) if target.pid else 0.0
+    after = target.cpu()
     line = next(line for line in output.splitlines() if line.startswith("DONE "))
     seen = json.loads(line.removeprefix("DONE "))
     count = seen["requests"]

@@ -26,6 +26,7 @@ from tests.bench.targets import (
     nginx_file,
     running,
 )
+from tests.scenarios.processes import cpu_seconds, own_cpu_seconds
 
 PYTHON = (sys.executable, "-m")
 
@@ -43,6 +44,14 @@ class Gateway:
         return {name: {"replicas": [url, url], "balance": {"use": "round_robin"}} for name in ("one", "two")}
 
 
+class Piped(Gateway):
+    """The same before two servers that are child processes."""
+
+    def servers(self, stub: str) -> dict[str, object]:
+        server = {"command": str(STUB), "args": ["-", str(TOOLS), str(LOAD_CPU)]}
+        return dict.fromkeys(("one", "two"), server)
+
+
 FILTERED = {"filters": [{"use": "hello", "allow": ["*"]}]}
 GATEWAYS = {
     "only1mcp": Gateway("/legacy"),
@@ -52,6 +61,7 @@ GATEWAYS = {
     "only1mcp-modern-filter": Gateway("/mcp", FILTERED),
     "only1mcp-sse1": Gateway("/legacy/sse1"),
     "only1mcp-sse2": Gateway("/legacy/sse2"),
+    "only1mcp-stdio": Piped(""),
 }
 
 
@@ -69,23 +79,34 @@ class Started:
         if name == "direct":
             return self.direct
         if name in GATEWAYS:
-            return self._gateway(name, GATEWAYS[name])
+            wanted = GATEWAYS[name]
+            return self.gateway(name, wanted.servers(self.stub), wanted.options, wanted.environment)
         if name == "nginx":
             return self._nginx()
-        module = {"floor": "floor", "aiohttp": "passthrough"}[name]
-        urls = [self.direct.url] * (2 if name == "floor" else 1)
+        url = self.direct.url
+        module, arguments, servers = {
+            "floor": ("floor", [url, url], 2),
+            "floor-stdio": ("stdio_floor", ["2", str(LOAD_CPU)], 2),
+            "aiohttp": ("passthrough", [url], 1),
+        }[name]
         command = [*PYTHON, f"tests.bench.{module}"]
-        return self._start(name, lambda port: [*command, str(port), *urls], len(urls) * TOOLS)
+        return self._start(name, lambda port: [*command, str(port), *arguments], servers * TOOLS)
 
-    def _gateway(self, name: str, gateway: Gateway) -> Target:
+    def gateway(
+        self,
+        name: str,
+        servers: Mapping[str, object],
+        options: Mapping[str, object] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Target:
         folder = self._folder / name
 
         def command(port: int) -> Sequence[str]:
-            file = gateway_file(folder, port, gateway.servers(self.stub), **gateway.options)
+            file = gateway_file(folder, port, servers, **(options or {}))
             return [str(ONLY1MCP), "start", "-c", str(file)]
 
-        environment = {**gateway_environment(folder), **gateway.environment}
-        return self._start(name, command, 2 * TOOLS, environment=environment)
+        own = {**gateway_environment(folder), **(environment or {})}
+        return self._start(name, command, len(servers) * TOOLS, environment=own)
 
     def _nginx(self) -> Target | None:
         if shutil.which("nginx") is None:
@@ -109,7 +130,16 @@ class Started:
         log, url = self._folder / f"{name}.log", f"http://127.0.0.1:{port}/mcp"
         process = self._stack.enter_context(running(command(port), cpu, log, environment))
         pid = 0 if name == "direct" else process.pid
-        return Target(name, url, pid, awaited(url, process, log, tools))
+        cpu_of = own_cpu_seconds if name.endswith("-stdio") else cpu_seconds
+        return Target(name, url, pid, awaited(url, process, log, tools), cpu_of)
+
+
+@contextlib.contextmanager
+def before_many(count: int, folder: Path) -> Iterator[Target]:
+    """The gateway before this many servers."""
+    with contextlib.ExitStack() as stack:
+        started = Started(stack, folder)
+        yield started.gateway("many", {f"up{n}": {"url": f"{started.stub}/legacy"} for n in range(count)})
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -37,6 +37,12 @@ class Target:
     pid: int
     tools: tuple[str, ...]
     """What its tools are called."""
+    cpu_of: Callable[[int], float]
+    """Tells the seconds of CPU time: of the process with all its children, or without them where they are servers."""
+
+    def cpu(self) -> float:
+        """The CPU time it took so far, in seconds."""
+        return self.cpu_of(self.pid) if self.pid else 0.0
 
     def shown(self, tool: str) -> str:
         """Its name for a tool of the upstream's; of the first server that has one of that name."""

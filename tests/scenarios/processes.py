@@ -83,6 +83,11 @@ def cpu_seconds(root: int) -> float:
     return total / TICKS
 
 
+def own_cpu_seconds(pid: int) -> float:
+    """User and system time of a process without its children."""
+    return sum(int(field) for field in _stat(pid)[11:13]) / TICKS
+
+
 def resident_kib(pid: int) -> int:
     for line in (PROC / str(pid) / "status").read_text().splitlines():
         if line.startswith("VmRSS:"):
