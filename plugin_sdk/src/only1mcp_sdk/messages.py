@@ -168,7 +168,8 @@ class Exchange(Struct, eq=False):
     caller: Caller
     emit: Callable[[Notification], None]
     name: str = ""
-    """What the client asked for by name or URI; empty where the method has none."""
+    """What the client asked for by name or URI; empty where the method has none. This, and not what `params` say, is
+    looked up: a filter that changes it before routing has something else called."""
     server: str = ""
     """The configured server this exchange goes to; empty before routing."""
     target: str = ""

@@ -30,5 +30,9 @@ class Outbox:
         """Write everything now."""
         waiting, self.waiting = self.waiting, []
         for transport, data in waiting:
-            if not transport.is_closing():  # what is lost meanwhile hears of that in another way
+            if transport.is_closing():
+                continue  # whose it is hears of that in another way
+            try:
                 transport.write(data)
+            except Exception:
+                transport.abort()
