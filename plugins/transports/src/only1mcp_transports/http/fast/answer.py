@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from only1mcp_sdk import LARGE, Pipe, Posting, Source
+from only1mcp_sdk import Pipe, Posting, Source
 from only1mcp_transports.http.answer import KEEP_ALIVE, sse_event
 from only1mcp_transports.http.checks import JSON, error_body
 from only1mcp_transports.http.fast.response import JSON_HEAD, STREAM, head, whole
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _NOTHING: Mapping[str, str] = {}
 LAST_CHUNK = b"0\r\n\r\n"
+COPIED = 16 * 1024
+"""Bytes up to which it is quicker to put a message behind its head than to write the two as they are."""
 
 
 class Answer:
@@ -65,7 +67,7 @@ class Answer:
         connection = self._connection
         if not self.plain or status != 200 or headers or not message:
             self._finish(message, status, headers)
-        elif len(message) < LARGE:  # nearly every answer
+        elif len(message) < COPIED:  # nearly every answer
             end = connection.lane.common_fields
             connection.complete(b"%b%d%b%b" % (JSON_HEAD, len(message), end, message))
         else:
