@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from typing import Any
@@ -28,13 +29,23 @@ _decode = msgspec.json.Decoder(dict[str, Any], float_hook=str).decode  # any num
 def read_client(raw: Json) -> Capabilities:
     """Read a client's declaration. Raises `msgspec.ValidationError` when it is no object of objects."""
     if not raw or raw == b"{}":
-        return Capabilities()
+        return _NONE
+    return _read_known(raw) if len(raw) <= _LONG else _read(raw)
+
+
+def _read(raw: Json) -> Capabilities:
     declared = _decode(raw)
     asks = [name for name in ASKABLE if isinstance(declared.get(name), dict)]
     details = [f"{name}.{member}" for name in asks for member in declared[name]]
     canonical = json.dumps(declared, sort_keys=True, separators=(",", ":"))
     group = "+".join([*sorted(asks), hashlib.sha256(canonical.encode()).hexdigest()[:8]])
     return Capabilities(raw, frozenset(asks), frozenset(details), group)
+
+
+_NONE = Capabilities()
+_LONG = 1000
+_read_known = functools.lru_cache(maxsize=256)(_read)
+"""Programs of one kind declare the same: thousands of sessions share a few of these."""
 
 
 def may_ask(capabilities: Capabilities, question: Question) -> bool:

@@ -7,7 +7,6 @@ lost its connection comes back with the id of the last event it saw and is given
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from collections.abc import Callable, Mapping
 
@@ -39,32 +38,36 @@ class _Event(Struct, gc=False):
 class Journal:
     """One session's events, of all its streams, newest last."""
 
+    __slots__ = ("_budget", "_bytes", "_entered", "_events", "_streams")
+
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._events: deque[_Event] = deque()
+        self._events: deque[_Event] | None = None
+        """Made with the first event: most sessions never hear one, and an empty deque has room for 64."""
         self._bytes = 0
-        self._numbers = itertools.count(1)
+        self._entered = 0
+        """The number of the newest stream."""
         self._streams: dict[int, EventStream] = {}
 
     def enter(self, stream: EventStream) -> int:
         """Give a stream its number."""
-        number = next(self._numbers)
-        self._streams[number] = stream
-        return number
+        self._entered += 1
+        self._streams[self._entered] = stream
+        return self._entered
 
     def record(self, stream: int, number: int, message: bytes) -> None:
-        self._events.append(_Event(stream, number, message))
+        events = self._events
+        if events is None:
+            events = self._events = deque()
+        events.append(_Event(stream, number, message))
         self._bytes += len(message)
         self._budget.used += len(message)
-        while self._events and (
-            len(self._events) > MAX_EVENTS
-            or self._bytes > MAX_BYTES
-            or self._budget.used > self._budget.limit
+        while events and (
+            len(events) > MAX_EVENTS or self._bytes > MAX_BYTES or self._budget.used > self._budget.limit
         ):
-            self._drop_oldest()
+            self._drop(events.popleft())
 
-    def _drop_oldest(self) -> None:
-        event = self._events.popleft()
+    def _drop(self, event: _Event) -> None:
         self._bytes -= len(event.message)
         self._budget.used -= len(event.message)
         stream = self._streams.get(event.stream)
@@ -86,7 +89,7 @@ class Journal:
     def after(self, stream: int, number: int) -> list[tuple[int, bytes]]:
         return [
             (event.number, event.message)
-            for event in self._events
+            for event in self._events or ()
             if event.stream == stream and event.number > number
         ]
 
@@ -96,7 +99,7 @@ class Journal:
 
     def close(self) -> None:
         self._budget.used -= self._bytes
-        self._events.clear()
+        self._events = None
         self._streams.clear()
         self._bytes = 0
 
@@ -248,6 +251,8 @@ class EventStream(Sink):
 
 class Attachment:
     """A connection to a stream; a `Posting`."""
+
+    __slots__ = ("_answer", "_stream")
 
     def __init__(self, stream: EventStream, answer: Answer) -> None:
         self._stream = stream

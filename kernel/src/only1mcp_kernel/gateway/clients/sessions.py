@@ -11,7 +11,6 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from only1mcp_kernel.gateway.clients.events import Attachment, Budget, EventStream, Journal
@@ -44,7 +43,29 @@ Reply = Callable[[bytes, bytes], None]
 
 
 class Session:
-    """One initialized legacy client."""
+    """One initialized legacy client.
+
+    There may be thousands, nearly all of them at rest: what a session needs now and then is made when it does.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_held",
+        "_open_streams",
+        "_progress",
+        "_questions",
+        "_streams",
+        "alive",
+        "asked_level",
+        "caller",
+        "channel",
+        "id",
+        "journal",
+        "log_level",
+        "requests",
+        "token",
+        "used",
+    )
 
     def __init__(
         self,
@@ -82,17 +103,21 @@ class Session:
         self._open_streams = streams
         self._streams: list[EventStream] = []
         """Over HTTP: what the client listens on, or may come back to; the newest last."""
-        self._held: deque[bytes] = deque(maxlen=HELD_MESSAGES)
-        self._ids = itertools.count(1)
-        self._questions: dict[bytes, Reply] = {}
-        self._progress: dict[bytes, Callable[[Members], None]] = {}
+        self._held: deque[bytes] | None = None
+        """What is kept until it listens."""
+        self._asked = 0
+        """Questions so far; the id of the last one."""
+        self._questions: dict[bytes, Reply] | None = None
+        self._progress: dict[bytes, Callable[[Members], None]] | None = None
         """The questions whose server wants to hear how far the client is."""
 
     # -- to the client
 
     def tell(self, message: bytes) -> None:
         """Send a message that belongs to no request: on one of the streams opened for that, now or later."""
-        if message not in self._held:  # such as a list change: told once, however often it was
+        if (
+            self._held is None or message not in self._held
+        ):  # such as a list change: told once, however often it was
             self._tell_or_hold(message)
 
     def tell_anywhere(self, message: bytes) -> None:
@@ -101,10 +126,15 @@ class Session:
 
     def ask(self, question: Question, reply: Reply, sink: Sink | None = None) -> bytes:
         """Put a question to the client, on a request's own stream or on an open one. Returns the id it was given."""
-        id = b"%d" % next(self._ids)
+        self._asked += 1
+        id = b"%d" % self._asked
+        if self._questions is None:
+            self._questions = {}
         self._questions[id] = reply
         params = question.params
         if question.progressed is not None:
+            if self._progress is None:
+                self._progress = {}
             self._progress[id] = question.progressed
             params = _with_token(params, id)
         self._tell_on(sink, wire.request(id, question.method, params))
@@ -127,6 +157,8 @@ class Session:
         if stream is not None:
             stream.send(message)
         else:
+            if self._held is None:
+                self._held = deque(maxlen=HELD_MESSAGES)
             self._held.append(message)
 
     def _open_stream(self) -> Sink | None:
@@ -136,10 +168,15 @@ class Session:
 
     def withdraw(self, id: bytes, sink: Sink | None = None) -> None:
         """The answer to a question of ours is no longer wanted."""
-        self._progress.pop(id, None)
-        if self._questions.pop(id, None) is not None:
+        if self._taken(id) is not None:
             params = encode({"requestId": int(id)})
             self._tell_on(sink, wire.notification("notifications/cancelled", params))
+
+    def _taken(self, id: bytes) -> Reply | None:
+        """Who asked the question of this id; it is settled."""
+        if self._progress is not None:
+            self._progress.pop(id, None)
+        return None if self._questions is None else self._questions.pop(id, None)
 
     def listen(self, answer: Answer) -> Attachment:
         """The client opened a stream to be told on. Raises `Overload`."""
@@ -170,14 +207,17 @@ class Session:
         return attachment
 
     def _entered(self) -> Callable[[], None]:
-        principal = self.caller.principal.id
-        if not self._open_streams.enter(principal):
+        if not self._open_streams.enter(self.caller.principal.id):
             raise Overload("open streams")
-        return partial(self._open_streams.leave, principal)
+        return self._left
+
+    def _left(self) -> None:
+        self._open_streams.leave(self.caller.principal.id)
 
     def _give_held(self, stream: EventStream) -> None:
-        while self._held:
-            stream.send(self._held.popleft())
+        held, self._held = self._held, None
+        for message in held or ():
+            stream.send(message)
 
     @property
     def listening(self) -> bool:
@@ -187,16 +227,16 @@ class Session:
 
     def answered(self, message: Envelope) -> None:
         """The client answers a question; what nobody asked is ignored."""
-        self._progress.pop(bytes(message.id), None)
-        reply = self._questions.pop(bytes(message.id), None)
+        reply = self._taken(bytes(message.id))
         if reply is not None:
             reply(bytes(message.result), bytes(message.error))
 
     def progressed(self, params: Members) -> None:
         """The client tells how far it is with a question."""
-        tell = self._progress.get(bytes(params.get("progressToken", b"")))
-        if tell is not None:
-            tell(params)
+        if self._progress is not None:
+            tell = self._progress.get(bytes(params.get("progressToken", b"")))
+            if tell is not None:
+                tell(params)
 
     def cancel(self, id: Json | None, reason: str) -> None:
         request = self.requests.get(bytes(id)) if id is not None else None
@@ -211,8 +251,8 @@ class Session:
             stream.finish()
         self._streams.clear()
         self.journal.close()
-        questions, self._questions = self._questions, {}
-        for reply in questions.values():
+        questions, self._questions = self._questions, None
+        for reply in questions.values() if questions is not None else ():
             reply(b"", GONE.raw)
 
 
