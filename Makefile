@@ -47,9 +47,9 @@ conformance: $(READY) ## the official suite, directly and through the gateway; w
 	@tests/conformance/setup.sh $(BIN)
 	$(BIN)/python -m tests.conformance $(LEGS:%=--leg %) $(if $(SCENARIO),--scenario $(SCENARIO))
 
-bench: $(READY) .cache/bench/stub .cache/bench/pace ## what the gateway adds to a call, in microseconds
+bench: $(READY) .cache/bench/stub .cache/bench/pace ## what the gateway adds to a call, in microseconds (MEMORY=1: what it keeps in memory)
 	@tests/scenarios/setup.sh $(BIN) wrk nginx
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench$(if $(MEMORY),.memory)
 
 .cache/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
