@@ -47,9 +47,10 @@ conformance: $(READY) ## the official suite, directly and through the gateway; w
 	@tests/conformance/setup.sh $(BIN)
 	$(BIN)/python -m tests.conformance $(LEGS:%=--leg %) $(if $(SCENARIO),--scenario $(SCENARIO))
 
-bench: $(READY) .cache/bench/stub .cache/bench/pace ## what the gateway adds to a call, in microseconds (MEMORY=1: what it keeps in memory)
+bench: $(READY) .cache/bench/stub .cache/bench/pace ## what the gateway adds to a call; MEMORY=1: what it keeps in memory; PEERS=1: other proxies, too
 	@tests/scenarios/setup.sh $(BIN) wrk nginx
-	$(BIN)/python -m tests.bench$(if $(MEMORY),.memory)
+	$(if $(PEERS),@tests/bench/peers.sh $(BIN))
+	$(BIN)/python -m tests.bench$(if $(MEMORY),.memory) $(if $(PEERS),--peers)
 
 .cache/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)

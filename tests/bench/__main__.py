@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.bars import REST_MIB, SESSION_KIB, Verdict, judged
-from tests.bench.cells import CELLS, measure, rows
+from tests.bench.cells import CELLS, PEERS, measure, rows
 from tests.bench.half import half_load, p99
 from tests.bench.idle import at_rest
 from tests.bench.processes import all_of
@@ -34,6 +34,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=10, help="bursts of each kind on each target")
     parser.add_argument("--seconds", type=int, default=1, help="length of a burst")
     parser.add_argument("--only", nargs="+", default=[""], help="cells whose names begin so")
+    parser.add_argument("--peers", action="store_true", help="other proxies for MCP, too")
     parser.add_argument("--half", type=int, default=5, help="runs at half of full load, of three seconds")
     parser.add_argument("--idle", action=argparse.BooleanOptionalAction, default=True, help="memory at rest")
     parser.add_argument("--starts", type=int, default=10, help="starts that are timed")
@@ -84,7 +85,7 @@ def machine() -> dict[str, Any]:
 
 def loaded(options: argparse.Namespace, folder: Path, report: dict[str, Any]) -> list[Verdict]:
     """All that needs the targets; printed and put into the report."""
-    cells = [cell for cell in CELLS if cell.name.startswith(tuple(options.only))]
+    cells = [cell for cell in (*CELLS, *[PEERS] * options.peers) if cell.name.startswith(tuple(options.only))]
     names = dict.fromkeys(name for cell in cells for name in cell.targets)
     with all_of(names, folder) as targets:
         seen = measure(cells, targets, options.rounds, options.seconds, folder)

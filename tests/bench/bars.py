@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.bench.cells import Seen, ratio
+from tests.bench.cells import PEERS, Seen, ratio
 from tests.bench.load import Burst
 
 
@@ -102,6 +102,13 @@ def judged(seen: Seen, half_load: float | None) -> Iterator[Verdict]:
     """`half_load` is the p99 under half load to that of nginx."""
     for bar in BARS:
         yield bar.judged(seen)
+    ours = seen.get((PEERS.name, "only1mcp"), [])
+    times = [
+        ratio(ours, theirs, _rate)
+        for (cell, name), theirs in seen.items()
+        if cell == PEERS.name and name != "only1mcp"
+    ]
+    yield Verdict("calls per second to the fastest peer's", min(times, default=None), 10, "at least")
     yield Verdict("p99 at half of full load to nginx's", half_load, 2.0)
     resident = [b.resident_kib for (_, name), bursts in seen.items() if name == "only1mcp" for b in bursts]
     yield Verdict("memory after load", max(resident) / 1024 if resident else None, RESIDENT_MIB, unit=" MiB")

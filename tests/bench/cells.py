@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.bench.load import Burst, burst
 from tests.bench.operations import BIG_ID_FIRST, BIG_RESULT_FIRST, CALL, LIST, MODERN_CALL, Operation
+from tests.bench.peers import PEERS_BY_NAME
 from tests.bench.targets import Target
 
 
@@ -48,6 +49,8 @@ CELLS = (
     Cell("big, id first c16", BIG_ID_FIRST, 16, ("nginx", "floor", "only1mcp")),
     Cell("big, result first c16", BIG_RESULT_FIRST, 16, ("nginx", "floor", "only1mcp")),
 )
+
+PEERS = Cell("peers c16", CALL, 16, ("only1mcp", *PEERS_BY_NAME))
 
 Seen = dict[tuple[str, str], list[Burst]]
 """The bursts of a cell on a target, in the order of the rounds."""
@@ -95,5 +98,5 @@ def rows(seen: Seen) -> list[dict[str, Any]]:
                 "bursts": [b.as_json() for b in bursts],
             }
         )
-    order = [(cell.name, target) for cell in CELLS for target in cell.targets]
+    order = [(cell.name, target) for cell in (*CELLS, PEERS) for target in cell.targets]
     return sorted(made, key=lambda row: order.index((row["cell"], row["target"])))

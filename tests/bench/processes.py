@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.bench.peers import PEERS_BY_NAME, Peer
 from tests.bench.targets import (
     LOAD_CPU,
     MEASURED_CPU,
@@ -28,6 +29,8 @@ from tests.bench.targets import (
 )
 from tests.scenarios.processes import cpu_seconds, own_cpu_seconds
 
+WITH_SERVERS = {"floor-stdio", "only1mcp-stdio", "mcp-proxy", "supergateway"}
+"""Their servers are their children, whose time isn't their own."""
 PYTHON = (sys.executable, "-m")
 
 
@@ -83,6 +86,8 @@ class Started:
             return self.gateway(name, wanted.servers(self.stub), wanted.options, wanted.environment)
         if name == "nginx":
             return self._nginx()
+        if name in PEERS_BY_NAME:
+            return self._peer(name, PEERS_BY_NAME[name])
         url = self.direct.url
         module, arguments, servers = {
             "floor": ("floor", [url, url], 2),
@@ -108,6 +113,11 @@ class Started:
         own = {**gateway_environment(folder), **(environment or {})}
         return self._start(name, command, len(servers) * TOOLS, environment=own)
 
+    def _peer(self, name: str, peer: Peer) -> Target | None:
+        if not peer.program.exists():
+            return None
+        return self._start(name, lambda port: peer.command(port, self.direct.url), TOOLS)
+
     def _nginx(self) -> Target | None:
         if shutil.which("nginx") is None:
             return None
@@ -130,7 +140,7 @@ class Started:
         log, url = self._folder / f"{name}.log", f"http://127.0.0.1:{port}/mcp"
         process = self._stack.enter_context(running(command(port), cpu, log, environment))
         pid = 0 if name == "direct" else process.pid
-        cpu_of = own_cpu_seconds if name.endswith("-stdio") else cpu_seconds
+        cpu_of = own_cpu_seconds if name in WITH_SERVERS else cpu_seconds
         return Target(name, url, pid, awaited(url, process, log, tools), cpu_of)
 
 
