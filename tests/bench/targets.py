@@ -74,6 +74,9 @@ def running(
     try:
         yield process
     finally:
+        if process.poll() is not None:
+            text = log.read_text(errors="replace")[-3000:]
+            print(f"{' '.join(command)}\nended with {process.returncode}:\n{text}", file=sys.stderr)
         process.terminate()
         try:
             process.wait(15)
