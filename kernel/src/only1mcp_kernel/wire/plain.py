@@ -77,10 +77,9 @@ def read_request(body: bytes) -> tuple[Envelope, Members] | None:
         members = _members(params)
         accounted += _PARAMS + sum(len(key) + len(value) + 4 for key, value in members.items())
         accounted -= 1 if members else 0  # there is one comma less than there are members
-    if accounted != len(body):
-        *others, last = members.values() or (b"",)
-        if not _spaced(body, len(body) - accounted, 2, last, id, method.encode(), *others):
-            return None
+    spaces = len(body) - accounted
+    if spaces and not _spaced(body, spaces, b"}}", members, id + method.encode()):
+        return None
     return Envelope(id, method), members
 
 
@@ -99,7 +98,7 @@ def read_result(body: bytes) -> tuple[int, Json] | None:
         return None
     id, result = read.id, bytes(read.result)
     accounted = _RESULT + len(b"%d" % id) + len(result)
-    if accounted != len(body) and not _spaced(body, len(body) - accounted, 1, result):
+    if accounted != len(body) and not _spaced(body, len(body) - accounted, b"}", {"": result}, b""):
         return None
     return id, result
 
@@ -127,10 +126,15 @@ _call = b'{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%b,"ar
 _call_with_meta = _call[:-2] + b',"_meta":%b}}'
 
 
-def _spaced(body: bytes, spaces: int, end: int, last: bytes, *others: bytes) -> bool:
-    """Whether so many spaces are all that is in it besides, where the last value, usually the largest, begins `end`
-    bytes before the end of it. Quick, and no often enough; yes is certain."""
-    begin = len(body) - end - len(last)
-    if body[begin:-end] != last or body.count(b" ", 0, begin) != spaces:
-        return False
-    return b" " not in b"".join(others)
+def _spaced(body: bytes, spaces: int, end: bytes, members: Members, rest: bytes) -> bool:
+    """Whether so many spaces are all that is in it besides these members, the rest, and what goes around them. Quick,
+    and no often enough; yes is certain."""
+    last = b""
+    for each in members.values():
+        if len(each) > len(last):
+            rest, last = rest + last, each  # the largest one, where it is the last one too, needs no look
+        else:
+            rest += each
+    if b" " in rest:
+        spaces += rest.count(b" ")
+    return body.endswith(last + end) and body.count(b" ", 0, -len(last) - len(end)) == spaces
