@@ -76,7 +76,8 @@ def test_what_is_no_token_never_opens(text: str, blob: bytes) -> None:
 def test_parts_of_two_tokens_are_none(data: st.DataObject) -> None:
     one, other = (KEYS.seal("p", "alice", [each]) for each in ("one", "two"))
     at = data.draw(st.integers(len(PREFIX) + 1, len(one) - 1))
-    assert not opens(one[:at] + other[at:])
+    mixed = one[:at] + other[at:]
+    assert mixed in (one, other) or not opens(mixed)  # they may begin, or end, with the same characters
 
 
 class Rotation(RuleBasedStateMachine):
