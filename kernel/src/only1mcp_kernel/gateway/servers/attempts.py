@@ -200,6 +200,9 @@ class Attempts:
             if timeout and exchange.method == "tasks/result":  # which waits until the task is done
                 timeout = max(timeout, self._server.tasks.seconds_left(exchange))
         call = Call(self, endpoint, exchange, link, done, now, timeout, reread, mirror)
+        exchange.on_cancel = call.cancel
+        if timeout:
+            exchange.deadline = now + timeout
         if crosses:
             call.start()
         else:
@@ -217,8 +220,7 @@ class Attempts:
         if calls:
             self._timer = self._loop.call_later(self._interval, self._look)
         for call in calls:
-            if call.expires <= now:
-                call.expired()
+            call.expire(now)
 
     def close(self) -> None:
         """There are no calls any more."""

@@ -6,15 +6,17 @@ then the exchange ends with `InputRequired`, the call is parked, and a retry (a 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
+from msgspec import Struct
+
+from only1mcp_kernel.gateway.servers.dialogue import Dialogue
 from only1mcp_kernel.gateway.servers.link import Link
 from only1mcp_kernel.gateway.servers.mirroring import Mirror
 from only1mcp_kernel.gateway.servers.pouring import Pouring
 from only1mcp_kernel.gateway.servers.request import read_error
-from only1mcp_kernel.gateway.servers.results import MAX_QUESTIONS, Unfit, begins_complete, read_result
+from only1mcp_kernel.gateway.servers.results import Unfit, begins_complete, read_result
 from only1mcp_kernel.protocol import bridge, tasks
 from only1mcp_kernel.protocol.errors import STALE
 from only1mcp_kernel.protocol.legacy import wants
@@ -38,80 +40,38 @@ from only1mcp_sdk import (
     Result,
     Source,
 )
-from only1mcp_sdk.members import encode, join, quoted, text
+from only1mcp_sdk.members import join, quoted, text
 
 if TYPE_CHECKING:
     from only1mcp_kernel.gateway.servers.attempts import Attempts
     from only1mcp_kernel.gateway.servers.endpoint import Endpoint
 
 CANCELLED = Failure.of(-32603, "Request cancelled")
-NEVER = float("inf")
-
-GATHER_SECONDS = 0.02
-"""How long a server has for asking several things at once, where the client learns of them together."""
-
 Reread: TypeAlias = "Callable[[Call, Outcome], Outcome]"
 """Puts a server's answer right before anybody has seen it."""
 
 
-class Call:
+class Call(Struct, eq=False):
     """One request to a server on behalf of a client. A `Waiting` of its link."""
 
-    __slots__ = (
-        "_answered",
-        "_asked_at",
-        "_attempts",
-        "_done",
-        "_mirror",
-        "_pouring",
-        "_questions",
-        "_reread",
-        "_shown",
-        "_timeout",
-        "endpoint",
-        "exchange",
-        "expires",
-        "id",
-        "link",
-        "seconds",
-    )
-
-    def __init__(
-        self,
-        attempts: Attempts,
-        endpoint: Endpoint,
-        exchange: Exchange,
-        link: Link,
-        done: Done,
-        now: float,
-        timeout: float,
-        reread: Reread | None,
-        mirror: Mirror | None,
-    ) -> None:
-        """`now` is the time on the event loop's clock; `timeout` in seconds, 0 for none."""
-        self.endpoint = endpoint
-        self.exchange = exchange
-        self.link = link
-        self.id = 0
-        """What the server knows it by, and the token of its progress."""
-        self.seconds = 0.0
-        """How long the server has worked, without the time spent waiting for the client."""
-        self.expires = now + timeout if timeout else NEVER
-        """When it has taken too long, on the event loop's clock."""
-        self._attempts = attempts
-        self._timeout = timeout
-        self._reread = reread
-        self._mirror = mirror
-        self._done: Done | None = done
-        self._questions: dict[str, tuple[Json, Question]] = {}
-        self._shown: set[str] = set()
-        """Those of them that the client has been given."""
-        self._answered: Outcome | None = None
-        self._pouring: Pouring | None = None
-        self._asked_at = now
-        exchange.on_cancel = self.cancel
-        if timeout:
-            exchange.deadline = self.expires
+    _attempts: Attempts
+    endpoint: Endpoint
+    exchange: Exchange
+    link: Link
+    _done: Done | None
+    """None while it is parked, and after its end."""
+    _asked_at: float
+    """Since when the server works on it, on the event loop's clock."""
+    _timeout: float
+    """How many seconds the server has; 0 for any number."""
+    _reread: Reread | None = None
+    _mirror: Mirror | None = None
+    id: int = 0
+    """What the server knows it by, and the token of its progress."""
+    seconds: float = 0.0
+    """How long the server has worked, without the time spent waiting for the client."""
+    _dialogue: Dialogue | None = None
+    _pouring: Pouring | None = None
 
     def start(self) -> None:
         """Send it, if it may be sent where server and client are of two eras."""
@@ -180,31 +140,30 @@ class Call:
         """Whose it is."""
         return self.exchange.caller.principal.id
 
+    @property
+    def parked(self) -> bool:
+        """Whether its client has been asked something, and nobody waits for its outcome."""
+        return self._done is None
+
     def resume(self, exchange: Exchange, done: Done) -> None:
-        """A retry brings the client's answers. What it leaves unanswered is asked again; what nobody asked is
-        ignored."""
+        """A retry brings the client's answers. What it leaves unanswered is asked again."""
+        dialogue = self._dialogue
+        assert dialogue is not None
         self.exchange = exchange
         self._done = done
         exchange.on_cancel = self.cancel
         self._asked_at = self._attempts.now()
         self.prolong()
-        for key, answer in (exchange.answers or {}).items():
-            if key in self._questions:
-                id, _ = self._questions.pop(key)
-                self.link.reply(id, result=answer)
-        for key, error in (exchange.refusals or {}).items():
-            if key in self._questions:
-                id, _ = self._questions.pop(key)
-                self.link.reply(id, error=error)
-        if self._answered is not None:
-            self._end(self._answered)
-        elif self._questions:
-            self._park()
+        dialogue.answer(exchange)
+        if dialogue.outcome is not None:
+            self._end(dialogue.outcome)
+        elif dialogue.open:
+            self.park()
 
     def prolong(self) -> None:
         """The client works for the server meanwhile, and not on a question of this call: the time begins anew."""
         if self._done is not None and self._timeout:
-            self.expires = self.exchange.deadline = self._attempts.now() + self._timeout
+            self.exchange.deadline = self._attempts.now() + self._timeout
 
     # -- from the link
 
@@ -233,7 +192,7 @@ class Call:
         exchange, era = self.exchange, self.link.era
         if exchange.whole or exchange.origin is None or self._done is None:
             return None
-        if self._questions or self._reread is not None:
+        if self._reread is not None or (self._dialogue is not None and self._dialogue.open):
             return None
         splice = Splice(self.id)
         begin = splice.begin(start) if era == exchange.caller.era else None
@@ -281,41 +240,17 @@ class Call:
     @property
     def asks_too_much(self) -> bool:
         """Whether its client has enough to think about."""
-        return len(self._questions) >= MAX_QUESTIONS
+        return self._dialogue is not None and self._dialogue.full
 
     def asked(self, id: Json, question: Question) -> None:
         """The server asks the client something before it can go on."""
-        key = f"{question.method.partition('/')[0]}-{id.decode().strip(chr(34))}"
-        if key in self._questions:
-            key += "-string"  # the ids 1 and "1" are two
-        self._questions[key] = (id, question)
-        loop = asyncio.get_running_loop()
-        if self._done is None:
-            loop.call_soon(self._show_more)
-        elif self.exchange.caller.era == "legacy":
-            loop.call_soon(self._park)  # what else the server asks can be put to it later, too
-        else:
-            loop.call_later(GATHER_SECONDS, self._park)
-
-    def _show_more(self) -> None:
-        """A legacy client hears of further questions while it still thinks about earlier ones."""
-        origin = self.exchange.origin
-        if self._done is None and self._questions.keys() - self._shown and origin is not None:
-            origin.asked_more()
+        if self._dialogue is None:
+            self._dialogue = Dialogue(self)
+        self._dialogue.asked(id, question)
 
     def withdrew(self, id: Json) -> bool:
         """The server no longer wants an answer to this question, if it was one of this call's."""
-        for key, (asked, _) in self._questions.items():
-            if asked == id:
-                del self._questions[key]
-                self._take_back(key)
-                return True
-        return False
-
-    def _take_back(self, key: str) -> None:
-        if self._done is None:  # the client was asked: a legacy one is told, and its request goes on
-            params = encode({"requestId": key})
-            self.exchange.emit(Notification("notifications/cancelled", params))
+        return self._dialogue is not None and self._dialogue.withdrew(id)
 
     # -- ends
 
@@ -326,33 +261,26 @@ class Call:
         self._let_questions_go()
         self._end(CANCELLED)
 
-    def expired(self) -> None:
-        """It took too long."""
-        self.link.cancel(self.id, "timed out", self.principal)
-        self._end(self._failure(f"did not answer within {self._timeout:g} s"))
+    def expire(self, now: float) -> None:
+        """End it if the server took too long."""
+        deadline = self.exchange.deadline
+        if self._done is not None and deadline is not None and deadline <= now:
+            self.link.cancel(self.id, "timed out", self.principal)
+            self._end(self._failure(f"did not answer within {self._timeout:g} s"))
 
-    def _park(self) -> None:
-        if self._done is None or not self._questions:
+    def park(self) -> None:
+        """Ask the client, and wait for it to come back."""
+        dialogue = self._dialogue
+        if self._done is None or dialogue is None or not dialogue.open:
             return
         state = self._attempts.parking.park(self)
         if state is None:
             self.link.cancel(self.id, "too many calls wait for this client", self.principal)
             self._end(self._failure("asks for input, but too many calls already wait for this client"))
             return
-        self._pause()
-        self._shown = set(self._questions)
-        done, self._done = self._done, None
-        modern = self.exchange.caller.era == "modern"
-        questions = {
-            key: bridge.asked_of_modern(question) if modern else question
-            for key, (_, question) in self._questions.items()
-        }
-        done(self._attempts.sealed(self, InputRequired(questions, state)))
-
-    def _pause(self) -> None:
-        """The server does not work on it, or no more."""
         self.seconds += self._attempts.now() - self._asked_at
-        self.expires = NEVER
+        done, self._done = self._done, None
+        done(self._attempts.sealed(self, InputRequired(dialogue.shown(), state)))
 
     def _end(self, outcome: Outcome) -> None:
         done = self._done
@@ -364,29 +292,30 @@ class Call:
         self.seconds += attempts.now() - self._asked_at
         if self._pouring is not None:
             self._pouring.stop()
-        if self._questions:
-            self._let_questions_go()
-        if self._answered is None:
-            self._answered = outcome
+        if self._dialogue is None:
             attempts.ended(self, outcome)
+        else:
+            self._let_questions_go()
+            if self._dialogue.outcome is None:
+                self._dialogue.outcome = outcome
+                attempts.ended(self, outcome)
         done(attempts.sealed(self, outcome) if isinstance(outcome, InputRequired) else outcome)
 
     def _keep(self, outcome: Outcome) -> None:
         """The server went on without waiting: kept for the retry."""
-        if self._answered is not None:
-            return
-        self._answered = outcome
-        self._attempts.ended(self, outcome)
-        questions, self._questions = self._questions, {}
-        for key, (id, question) in questions.items():
-            self._take_back(key)
-            self._attempts.orphaned(self, id, question)  # it may have been another call's all along
+        dialogue = self._dialogue
+        if dialogue is not None and dialogue.outcome is None:
+            dialogue.outcome = outcome
+            self._attempts.ended(self, outcome)
+            for key, (id, question) in dialogue.leave().items():
+                dialogue.take_back(key)
+                self._attempts.orphaned(self, id, question)
 
     def _let_questions_go(self) -> None:
-        """The call ends before its client was asked: the questions were another call's, or nobody's."""
-        questions, self._questions = self._questions, {}
-        for id, question in questions.values():
-            self._attempts.orphaned(self, id, question)
+        """Questions that are open at the end may have been another call's all along, or are nobody's."""
+        if self._dialogue is not None:
+            for id, question in self._dialogue.leave().values():
+                self._attempts.orphaned(self, id, question)
 
     def _failure(self, problem: str) -> Failure:
         server = self._attempts.server_name
