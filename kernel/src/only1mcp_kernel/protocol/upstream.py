@@ -53,8 +53,8 @@ class Dialect(Protocol):
     def takes(self, meta: Json) -> bool:
         """Whether a client's `_meta` of this era, which may be empty, goes on as it came."""
 
-    def headers_for(self, method: str, params: Members) -> Mapping[str, str]:
-        """The header fields of such a request."""
+    def headers_for(self, method: str, name: Json | None) -> Mapping[str, str]:
+        """The header fields of such a request, which names this."""
 
     def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]: ...
 
@@ -88,7 +88,7 @@ class LegacyDialect:
     def takes(self, meta: Json) -> bool:
         return not meta or PREFIX_BYTES not in meta
 
-    def headers_for(self, method: str, params: Members) -> Mapping[str, str]:
+    def headers_for(self, method: str, name: Json | None) -> Mapping[str, str]:
         return self.headers
 
     def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]:
@@ -118,14 +118,14 @@ class ModernDialect:
         if log_level is not None:
             meta[LOG_LEVEL] = quoted(log_level)
         params["_meta"] = join(meta)
-        return envelope.request(b"%d" % id, method, join(params)), self.headers_for(method, params)
+        name = params.get(modern.NAME_PARAM.get(method, ""))
+        return envelope.request(b"%d" % id, method, join(params)), self._headers(method, name)
 
     def takes(self, meta: Json) -> bool:
         return CLIENT_INFO_BYTES in meta and LOG_LEVEL_BYTES not in meta and RELATED_TASK_BYTES not in meta
 
-    def headers_for(self, method: str, params: Members) -> Mapping[str, str]:
-        member = modern.NAME_PARAM.get(method)
-        return self._headers(method, params.get(member) if member is not None else None)
+    def headers_for(self, method: str, name: Json | None) -> Mapping[str, str]:
+        return self._headers(method, name)
 
     def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]:
         return envelope.notification(method, params), self._headers(method, None)

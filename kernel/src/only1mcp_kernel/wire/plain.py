@@ -112,13 +112,15 @@ def _is_text(body: bytes) -> bool:
     return True
 
 
-def write_request(id: int, method: str, params: Members) -> bytes:
-    """A request of ours."""
+def write_request(id: int, method: str, params: Members, member: str | None, value: Json | None) -> bytes:
+    """A request of ours with these params, but that `member` is `value`; None for the params as they are."""
     if method == "tools/call" and "arguments" in params and "name" in params:
         if len(params) == 2:
-            return _call % (id, params["name"], params["arguments"])
+            return _call % (id, value, params["arguments"])
         if len(params) == 3 and "_meta" in params:
-            return _call_with_meta % (id, params["name"], params["arguments"], params["_meta"])
+            return _call_with_meta % (id, value, params["arguments"], params["_meta"])
+    if member is not None and value is not None:
+        params = {**params, member: value}
     return request(b"%d" % id, method, join(params) if params else b"")
 
 

@@ -1,7 +1,7 @@
 """The extension kinds: one Protocol each, one file each. The docstrings are the contract."""
 
 from only1mcp_sdk.kinds.authenticator import Authenticator
-from only1mcp_sdk.kinds.balancer import Balancer, Candidate
+from only1mcp_sdk.kinds.balancer import Balancer, Candidate, LearningBalancer
 from only1mcp_sdk.kinds.connector import Connection, Connector, Inbox
 from only1mcp_sdk.kinds.filter import Filter, Place
 from only1mcp_sdk.kinds.listener import Answer, Channel, Conversation, Gate, Listener, Posting
@@ -22,6 +22,7 @@ __all__ = [
     "Filter",
     "Gate",
     "Inbox",
+    "LearningBalancer",
     "Listener",
     "Place",
     "Posting",

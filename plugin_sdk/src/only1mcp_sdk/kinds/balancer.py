@@ -27,12 +27,16 @@ class Candidate(Protocol):
 class Balancer(Protocol):
     """Picks one of a server's replicas for each call. One balancer serves one server.
 
-    Both methods are on the hot path: plain calls, no I/O, no blocking.
+    On the hot path: a plain call, no I/O, no blocking.
     """
 
     def pick(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Candidate:
         """Return one of `candidates`, which is never empty. The sequence is a tuple that stays the same object
         until the set of replicas that can be reached changes."""
+
+
+class LearningBalancer(Balancer, Protocol):
+    """A balancer that is also told what came of each call. As quick as picking."""
 
     def learn(self, candidate: Candidate, outcome: Outcome, seconds: float) -> None:
         """What came of a call that was picked earlier; `seconds` from sending to outcome, without the time

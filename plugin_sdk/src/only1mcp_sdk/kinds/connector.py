@@ -19,6 +19,9 @@ class Inbox(Protocol):
         """One JSON-RPC message. `stream` is the number given to `send` for the message whose reply stream it came
         on; None when it came on a channel shared by all (a pipe, a GET stream)."""
 
+    def answered(self, message: bytes, stream: int) -> None:
+        """As `received` and then `ended`, in one: this message was all there was on that reply stream."""
+
     def arriving(self, start: bytes, source: Source, stream: int) -> Pipe | None:
         """A message beyond `LARGE` on that reply stream, as soon as its beginning is there. Where this returns a pipe,
         `start` has been taken and what follows goes into the pipe, which is told of the end; a client slower than

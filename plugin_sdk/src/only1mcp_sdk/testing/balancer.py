@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from only1mcp_sdk.kinds import Balancer, Candidate
+from only1mcp_sdk.kinds import Balancer, Candidate, LearningBalancer
 from only1mcp_sdk.messages import Exchange
 from only1mcp_sdk.offer import Offer
 from only1mcp_sdk.testing.fakes import FakeCandidate, make_caller, make_exchange
@@ -27,11 +27,11 @@ async def check_balancer(offer: Offer[Balancer], options: Mapping[str, Any]) -> 
         _pick(balancer, five)
         _pick(balancer, five[1:3])  # Three can't be reached any more,
         _pick(balancer, tuple(reversed(five)))  # and are back, in another order.
-        _learn(balancer, five)
+        if hasattr(balancer, "learn"):
+            _learn(offer.name, cast(LearningBalancer, balancer), five)
         _pick(balancer, five[:1])
         crowd = _replicas(100)
         quick(f"{offer.name}: pick", lambda: balancer.pick(make_exchange(), crowd))
-        quick(f"{offer.name}: learn", lambda: balancer.learn(crowd[0], OUTCOMES[0], 0.1))
 
 
 def _replicas(size: int, weight: int = 1) -> tuple[FakeCandidate, ...]:
@@ -62,7 +62,8 @@ def _exchanges() -> list[Exchange]:
     ]
 
 
-def _learn(balancer: Balancer, candidates: Sequence[Candidate]) -> None:
+def _learn(name: str, balancer: LearningBalancer, candidates: Sequence[Candidate]) -> None:
+    quick(f"{name}: learn", lambda: balancer.learn(candidates[0], OUTCOMES[0], 0.1))
     gone = FakeCandidate("removed by a reload")
     for candidate in (*candidates, gone):
         for outcome in OUTCOMES:

@@ -111,6 +111,10 @@ class RecordingInbox:
         self.messages.append((message, stream))
         self._arrived.set()
 
+    def answered(self, message: bytes, stream: int) -> None:
+        self.received(message, stream)
+        self.ended(stream, "")
+
     def arriving(self, start: bytes, source: Source, stream: int) -> Pipe | None:
         """Everything whole, please."""
 

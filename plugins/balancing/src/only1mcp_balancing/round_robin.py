@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from only1mcp_sdk import Candidate, Exchange, Outcome
+from only1mcp_sdk import Candidate, Exchange
 
 
 class RoundRobin:
@@ -39,9 +39,6 @@ class RoundRobin:
                 richest, most = index, credit
         credits[richest] = most - self._total
         return candidates[richest]
-
-    def learn(self, candidate: Candidate, outcome: Outcome, seconds: float) -> None:
-        """Turns do not depend on how a call went."""
 
     def _adopt(self, candidates: Sequence[Candidate]) -> None:
         """Other replicas can be reached now. Those that stay keep their credit: otherwise the first one would get an

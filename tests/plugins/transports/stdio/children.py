@@ -52,6 +52,9 @@ class Inbox:
         self.messages.append(message)
         self.changed.set()
 
+    def answered(self, message: bytes, stream: int) -> None:
+        raise AssertionError("a pipe has no streams")
+
     def arriving(self, start: bytes, source: Source, stream: int) -> None:
         raise AssertionError("a pipe has no streams")
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from only1mcp_sdk import Balancer, Candidate, Context, Exchange, Offer, Outcome, PluginConfig, hookimpl, offer
+from only1mcp_sdk import Balancer, Candidate, Context, Exchange, Offer, PluginConfig, hookimpl, offer
 
 
 class StickyConfig(PluginConfig):
@@ -38,9 +38,6 @@ class Sticky:
             return candidates[0]
         word = self._word_for(exchange).encode("utf-8", "surrogatepass")
         return max(candidates, key=lambda candidate: _draw(candidate, word))
-
-    def learn(self, candidate: Candidate, outcome: Outcome, seconds: float) -> None:
-        """Where a caller belongs does not depend on how a call went."""
 
     def _word_for(self, exchange: Exchange) -> str:
         if self._by == "name":

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from only1mcp_kernel.gateway.clients import admission
 from only1mcp_kernel.gateway.clients.conversation import Duplex
 from only1mcp_kernel.gateway.clients.events import EventStream
-from only1mcp_kernel.gateway.clients.legacy_request import LegacyRequest
+from only1mcp_kernel.gateway.clients.legacy_request import LegacyRequest, first_exchange
 from only1mcp_kernel.gateway.clients.listening import Listening, read_filter
 from only1mcp_kernel.gateway.clients.load import Load
-from only1mcp_kernel.gateway.clients.modern_request import ModernRequest
+from only1mcp_kernel.gateway.clients.modern_request import ModernRequest, stateless_exchange
 from only1mcp_kernel.gateway.clients.reading import open_params, read_message, subject
 from only1mcp_kernel.gateway.clients.serving import Serving
 from only1mcp_kernel.gateway.clients.sessions import Session, Sessions
@@ -233,9 +233,9 @@ class Gate:
         elif not load.enter(session.caller.principal.id):
             _finish(outlet, Overload("requests under way"), id)
         else:
-            request = LegacyRequest(session, message, params, said, outlet, load, self._serve)
-            handler = self._serving.handlers.get(session.caller.profile, _no_profile)
-            handler(request.exchange, request.done)
+            exchange = first_exchange(session, message, params, said)
+            request = LegacyRequest(exchange, session, message, params, said, outlet, load, self._serve)
+            request.start(self._serving.handlers.get(session.caller.profile, _no_profile))
             return request
         return None
 
@@ -309,18 +309,18 @@ class Gate:
         if method == "subscriptions/listen":
             read_filter(params)
             return serving.listen(caller, message.id, params, sink, on_end or _ignore)
-        request = ModernRequest(message, params, said, caller, name, sink, self._load, on_end)
+        exchange = stateless_exchange(message, params, said, caller, name)
         if method == "tools/call" and arrival.headers:
             repeated = _repeated(arrival.headers)
             problem = serving.header_problem(caller, name, params, repeated)
             if problem is not None:
                 raise Refused(400, HEADER_MISMATCH, f"Header mismatch: {problem}")
             if repeated:
-                request.exchange.param_headers = repeated
+                exchange.param_headers = repeated
         if not self._load.enter(principal.id):
             raise Overload("requests under way")
-        handler = serving.handlers.get(arrival.profile, _no_profile)
-        handler(request.exchange, request.done)
+        request = ModernRequest(exchange, message.id, sink, self._load, on_end)
+        request.start(serving.handlers.get(arrival.profile, _no_profile))
         return request
 
 

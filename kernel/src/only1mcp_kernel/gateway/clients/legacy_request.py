@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
+from msgspec import Struct
+
 from only1mcp_kernel.gateway.clients.events import EventStream
 from only1mcp_kernel.gateway.clients.load import Load
 from only1mcp_kernel.gateway.clients.reading import subject
@@ -40,52 +42,48 @@ MAX_ROUNDS = 10
 all the while."""
 
 
-class LegacyRequest:
+def first_exchange(session: Session, message: Envelope, params: Members, said: Said) -> Exchange:
+    """What such a request asks for, before anybody has been asked anything."""
+    method = message.method
+    return Exchange(
+        method,
+        params or None,
+        params.get("_meta", b""),
+        session.caller,
+        nobody,
+        subject(method, params) if params else "",
+        progress_token=bytes(said.progress_token) if said.progress_token else None,
+        log_level=session.log_level,  # a modern server has to be told with each request
+    )
+
+
+class LegacyRequest(Struct, eq=False):
     """A request within a session; over HTTP also a `Posting`. What it says goes to its sink, which outlives
     connections; one that says nothing before its answer needs none."""
 
-    __slots__ = (
-        "_finished",
-        "_handler",
-        "_id",
-        "_load",
-        "_message",
-        "_outlet",
-        "_params",
-        "_progress",
-        "_round",
-        "_rounds",
-        "_said",
-        "_session",
-        "exchange",
-    )
+    exchange: Exchange
+    """Of the round at hand."""
+    _session: Session
+    _message: Envelope
+    _params: Members
+    _said: Said
+    _outlet: Sink | Answer
+    """The answer to its POST where it came with one."""
+    _load: Load
+    """It has been entered there."""
+    _handler: Handler
+    """Serves each further round of it."""
+    _finished: bool = False
+    _rounds: int = 0
+    _round: Round | None = None
+    _progress: Decimal | None = None
 
-    def __init__(
-        self,
-        session: Session,
-        message: Envelope,
-        params: Members,
-        said: Said,
-        outlet: Sink | Answer,
-        load: Load,
-        handler: Handler,
-    ) -> None:
-        """`outlet` is the answer to its POST where it came with one. `load` has been entered. `handler` serves each
-        round of it."""
-        self._outlet = outlet
-        self._session = session
-        self._id = message.id
-        self._message = message
-        self._params = params
-        self._said = said
-        self._load = load
-        self._handler = handler
-        self._rounds = 0
-        self._progress: Decimal | None = None
-        self._finished = False
-        self._round: Round | None = None
-        self.exchange = self._new_exchange()
-        session.requests[self._id] = self
+    def start(self, handler: Handler) -> None:
+        """Serve it, for the first time."""
+        exchange = self.exchange
+        exchange.emit, exchange.origin = self.emit, self
+        self._session.requests[self._message.id] = self
+        handler(exchange, self.done)
 
     @property
     def sink(self) -> Sink:
@@ -142,25 +140,11 @@ class LegacyRequest:
         self._progress = progress
         return True
 
-    def _new_exchange(self) -> Exchange:
-        params, session, method, said = self._params, self._session, self._message.method, self._said
-        return Exchange(
-            method,
-            params or None,
-            params.get("_meta", b""),
-            session.caller,
-            self.emit,
-            subject(method, params) if params else "",
-            progress_token=bytes(said.progress_token) if said.progress_token else None,
-            log_level=session.log_level,  # a modern server has to be told with each request
-            origin=self,
-        )
-
     # -- only1mcp_sdk.Origin
 
     def pour(self, source: Source) -> Pipe | None:
         pipe = None if self._finished else self._outlet.pour(source)
-        return None if pipe is None else ResultPipe(pipe, self._id)
+        return None if pipe is None else ResultPipe(pipe, self._message.id)
 
     def paused(self) -> None:
         """Let the client poll, where it knows how to: its stream goes on when it comes back."""
@@ -184,18 +168,18 @@ class LegacyRequest:
             self._round = None
         if type(outcome) is Result:
             if outcome.era == "legacy":
-                self._finish(wire.response(self._id, outcome.raw))
+                self._finish(wire.response(self._message.id, outcome.raw))
                 return
             try:
                 result = legacy.write_result(outcome)
             except ValueError as error:
-                self._finish(wire.error(self._id, malformed(error).raw))
+                self._finish(wire.error(self._message.id, malformed(error).raw))
             else:
-                self._finish(wire.response(self._id, result))
+                self._finish(wire.response(self._message.id, result))
         elif isinstance(outcome, Poured):
             self._finish(b"")
         elif isinstance(outcome, Failure):
-            self._finish(wire.error(self._id, outcome.raw))
+            self._finish(wire.error(self._message.id, outcome.raw))
         elif isinstance(outcome, InputRequired):
             self._ask(outcome)
 
@@ -203,7 +187,7 @@ class LegacyRequest:
         if outcome.raw and self._rounds == MAX_ROUNDS:
             self.exchange.cancel("too many rounds of questions")
             failure = Failure.of(INTERNAL_ERROR, f"The server asked for input more than {MAX_ROUNDS} times")
-            self._finish(wire.error(self._id, failure.raw))
+            self._finish(wire.error(self._message.id, failure.raw))
         else:
             self._rounds += 1
             self._round = Round(self._session, self.sink, outcome, self._reenter, self._go_on)
@@ -214,9 +198,8 @@ class LegacyRequest:
         answers there are, for the questions there are."""
         if self._finished or self._round is None:
             return
-        exchange = self._new_exchange()
+        exchange = self._anew()
         exchange.answers, exchange.refusals, exchange.state = self._round.take()
-        self.exchange = exchange
         self._handler(exchange, self.done)
 
     def _reenter(self, asked: InputRequired, answers: Members, refusals: Members) -> None:
@@ -224,20 +207,24 @@ class LegacyRequest:
         self._round = None
         failed = next(iter(refusals.values()), None)
         if failed is not None:  # it has no way to be told: the request ends with it
-            self._finish(wire.error(self._id, failed))
+            self._finish(wire.error(self._message.id, failed))
             return
-        exchange = self._new_exchange()
+        exchange = self._anew()
         exchange.answers, exchange.state = answers, asked.state
         exchange.params = {**self._params, "inputResponses": join(answers)}
         if asked.state is not None:
             exchange.params["requestState"] = quoted(asked.state)
-        self.exchange = exchange
         self._handler(exchange, self.done)
+
+    def _anew(self) -> Exchange:
+        exchange = self.exchange = first_exchange(self._session, self._message, self._params, self._said)
+        exchange.emit, exchange.origin = self.emit, self
+        return exchange
 
     def _finish(self, message: bytes) -> None:
         self._finished = True
         session, exchange = self._session, self.exchange
-        session.requests.pop(self._id, None)
+        session.requests.pop(self._message.id, None)
         self._load.leave(session.caller.principal.id)
         exchange.emit, exchange.origin = nobody, None
         if message:

@@ -21,19 +21,21 @@ class Load:
 
     def enter(self, principal: str) -> bool:
         """Whether there is room for one more of this principal's; then `leave` when it is over."""
-        held = self._held.get(principal, 0)
-        if self.total >= self.limit or held >= self.each:
+        held = self._held
+        mine = held.get(principal, 0)
+        if self.total >= self.limit or mine >= self.each:
             self.refused += 1
             return False
         self.total += 1
         self.entered += 1
-        self._held[principal] = held + 1
+        held[principal] = mine + 1
         return True
 
     def leave(self, principal: str) -> None:
         self.total -= 1
-        held = self._held[principal] - 1
-        if held:
-            self._held[principal] = held
+        held = self._held
+        mine = held[principal]
+        if mine > 1:
+            held[principal] = mine - 1
         else:
-            del self._held[principal]
+            del held[principal]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from only1mcp_kernel.gateway.clients.load import Load
 from only1mcp_kernel.gateway.clients.sinks import Outlet, ResultPipe, malformed, nobody
 from only1mcp_kernel.protocol import modern
@@ -17,6 +19,7 @@ from only1mcp_sdk import (
     Caller,
     Exchange,
     Failure,
+    Handler,
     InputRequired,
     Members,
     Notification,
@@ -27,39 +30,34 @@ from only1mcp_sdk import (
 )
 
 
-class ModernRequest:
+def stateless_exchange(message: Envelope, params: Members, said: Said, caller: Caller, name: str) -> Exchange:
+    """What such a request asks for. Raises `Refused` for malformed answers of a retry, or no log level."""
+    exchange = Exchange(message.method, params, params.get("_meta", b""), caller, nobody, name)
+    if said.progress_token:
+        exchange.progress_token = bytes(said.progress_token)
+    if "inputResponses" in params or "requestState" in params:
+        exchange.answers, exchange.state = modern.read_answers(params)
+    if said.log_level:
+        exchange.log_level = modern.read_level(bytes(said.log_level))
+    return exchange
+
+
+class ModernRequest(Struct, eq=False):
     """A stateless request; also a `Posting`."""
 
-    __slots__ = ("_finished", "_id", "_load", "_on_end", "_sink", "exchange")
+    exchange: Exchange
+    _id: bytes
+    _sink: Outlet
+    _load: Load
+    """It has been entered there when it starts."""
+    _on_end: Callable[[], None] | None = None
+    _finished: bool = False
 
-    def __init__(
-        self,
-        message: Envelope,
-        params: Members,
-        said: Said,
-        caller: Caller,
-        name: str,
-        sink: Outlet,
-        load: Load,
-        on_end: Callable[[], None] | None,
-    ) -> None:
-        """Raises `Refused` for malformed answers of a retry, or no log level. `load` has been entered when it
-        starts."""
-        self._id = message.id
-        self._sink = sink
-        self._finished = False
-        self._load = load
-        self._on_end = on_end
-        meta = params.get("_meta", b"")
-        self.exchange = exchange = Exchange(
-            message.method, params, meta, caller, self.emit, name, origin=self
-        )
-        if said.progress_token:
-            exchange.progress_token = bytes(said.progress_token)
-        if "inputResponses" in params or "requestState" in params:
-            exchange.answers, exchange.state = modern.read_answers(params)
-        if said.log_level:
-            exchange.log_level = modern.read_level(bytes(said.log_level))
+    def start(self, handler: Handler) -> None:
+        """Serve it."""
+        exchange = self.exchange
+        exchange.emit, exchange.origin = self.emit, self
+        handler(exchange, self.done)
 
     # -- only1mcp_sdk.Origin
 

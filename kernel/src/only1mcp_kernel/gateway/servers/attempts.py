@@ -58,6 +58,7 @@ class Attempts:
     ) -> None:
         self._server = server
         self._balancer = balancer
+        self._learn = getattr(balancer, "learn", None)
         self.parking = parking
         self._pins = pins
         self._levels = levels
@@ -81,7 +82,7 @@ class Attempts:
             candidates = server.reachable
             if balancer is not None and len(candidates) > 1:
                 picked = balancer.pick(exchange, candidates)
-                endpoint = picked if isinstance(picked, Endpoint) else server.endpoint(picked.key)
+                endpoint = picked if type(picked) is Endpoint else server.endpoint(picked.key)
             else:
                 endpoint = self._only(candidates)
             if endpoint is None:
@@ -183,30 +184,34 @@ class Attempts:
             link.users.add(caller.principal.id)
 
     def _call(self, endpoint: Endpoint, link: Link, exchange: Exchange, done: Done) -> None:
-        mirror = reread = None
-        timeout, listings = self._timeout, self._server.listings
-        if link.era == "modern" and (listings.plans or listings.left_out or exchange.param_headers):
-            mirror = self.mirror(link, exchange)
-            if mirror is not None and exchange.target in listings.left_out:
-                done(Failure.of(INVALID_PARAMS, f"Unknown tool: {exchange.name}"))
-                return
+        timeout, now, listings = self._timeout, self.now(), self._server.listings
+        if listings.left_out and exchange.target in listings.left_out and self.mirror(link, exchange):
+            done(Failure.of(INVALID_PARAMS, f"Unknown tool: {exchange.name}"))
+            return
         endpoint.figures.in_flight += 1
-        now = link.used = self.now()
-        if self._timer is None and timeout:
-            self._timer = self._loop.call_later(self._interval, self._look)
-        crosses = link.era != exchange.caller.era
-        if not crosses and tasks.concern(exchange):
-            reread = self._server.tasks.reader(endpoint, link, exchange)
-            if timeout and exchange.method == "tasks/result":  # which waits until the task is done
-                timeout = max(timeout, self._server.tasks.seconds_left(exchange))
-        call = Call(self, endpoint, exchange, link, done, now, timeout, reread, mirror)
+        link.used = now
+        call = Call(self, endpoint, exchange, link, done, now, timeout)
         exchange.on_cancel = call.cancel
         if timeout:
             exchange.deadline = now + timeout
-        if crosses:
+            if self._timer is None:
+                self._timer = self._loop.call_later(self._interval, self._look)
+        if link.era == "modern" and (listings.plans or exchange.param_headers):
+            call.mirror = self.mirror(link, exchange)
+        if link.era != exchange.caller.era:
             call.start()
-        else:
-            call.send()
+            return
+        if tasks.concern(exchange):
+            self._may_make_task(call)
+        call.send()
+
+    def _may_make_task(self, call: Call) -> None:
+        """A task may be in the outcome."""
+        exchange, relay = call.exchange, self._server.tasks
+        call.reread = relay.reader(call.endpoint, call.link, exchange)
+        if self._timeout and exchange.method == "tasks/result":  # which waits until the task is done
+            call.timeout = max(self._timeout, relay.seconds_left(exchange))
+            call.prolong()
 
     @property
     def _interval(self) -> float:
@@ -258,9 +263,9 @@ class Attempts:
         figures.seconds.observe(seconds)
         if isinstance(outcome, Failure):
             figures.failed += 1
-        if self._balancer is not None:
+        if self._learn is not None:
             try:
-                self._balancer.learn(endpoint, outcome, seconds)
+                self._learn(endpoint, outcome, seconds)
             except Exception as error:
                 self._server.log.error("the balancer raised while learning", exc_info=error)
 

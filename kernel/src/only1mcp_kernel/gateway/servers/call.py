@@ -62,10 +62,10 @@ class Call(Struct, eq=False):
     """None while it is parked, and after its end."""
     _asked_at: float
     """Since when the server works on it, on the event loop's clock."""
-    _timeout: float
+    timeout: float
     """How many seconds the server has; 0 for any number."""
-    _reread: Reread | None = None
-    _mirror: Mirror | None = None
+    reread: Reread | None = None
+    mirror: Mirror | None = None
     id: int = 0
     """What the server knows it by, and the token of its progress."""
     seconds: float = 0.0
@@ -79,7 +79,7 @@ class Call(Struct, eq=False):
         if refused is None:
             self.send()
         else:
-            self._end(refused)
+            self.end(refused)
 
     def _bad_retry(self) -> Outcome | None:
         """A legacy server never gave out a state, and has no use for the answers to what it did not ask itself: the
@@ -95,22 +95,21 @@ class Call(Struct, eq=False):
         """Send it."""
         exchange, link = self.exchange, self.link
         self.id = id = next(link.ids)
-        method, dialect, meta = exchange.method, link.dialect, exchange.as_sent
-        params = {**exchange.params} if exchange.params else {}
-        if method in NAME_PARAM:
-            params[NAME_PARAM[method]] = quoted(exchange.target)
+        method, dialect, meta, params = exchange.method, link.dialect, exchange.as_sent, exchange.params or {}
+        member = NAME_PARAM.get(method)
+        name = None if member is None else quoted(exchange.target)
         if (
             exchange.progress_token is None
             and link.era == exchange.caller.era
-            and isinstance(meta, bytes)
+            and type(meta) is bytes
             and dialect.takes(meta)
         ):  # as a rule
-            headers = dialect.headers_for(method, params)
-            message = write_request(id, method, params)
+            headers = dialect.headers_for(method, name)
+            message = write_request(id, method, params, member, name)
         else:
-            message, headers = self._bridged(id, params)
-        if self._mirror is not None:
-            fields = self._mirror.fields(params.get("arguments"))
+            message, headers = self._bridged(id, {**params, **({member: name} if member and name else {})})
+        if self.mirror is not None:
+            fields = self.mirror.fields(params.get("arguments"))
             if fields:
                 headers = {**headers, **fields}
         link.send(id, message, headers, self)
@@ -156,26 +155,26 @@ class Call(Struct, eq=False):
         self.prolong()
         dialogue.answer(exchange)
         if dialogue.outcome is not None:
-            self._end(dialogue.outcome)
+            self.end(dialogue.outcome)
         elif dialogue.open:
             self.park()
 
     def prolong(self) -> None:
         """The client works for the server meanwhile, and not on a question of this call: the time begins anew."""
-        if self._done is not None and self._timeout:
-            self.exchange.deadline = self._attempts.now() + self._timeout
+        if self._done is not None and self.timeout:
+            self.exchange.deadline = self._attempts.now() + self.timeout
 
     # -- from the link
 
     def answered(self, result: Json) -> None:
-        if self.link.era == "legacy" and result[:1] == b"{" and self._reread is None:  # as a rule
-            self._end(Result(result, "legacy"))
+        if self.link.era == "legacy" and result[:1] == b"{" and self.reread is None:  # as a rule
+            self.end(Result(result, "legacy"))
             return
         try:
-            outcome = read_result(result, self.link.era, self.exchange, task=self._reread is not None)
+            outcome = read_result(result, self.link.era, self.exchange, task=self.reread is not None)
         except Unfit as unfit:
             outcome = self._failure(str(unfit))
-        self._end(self._reread(self, outcome) if self._reread is not None else outcome)
+        self.end(self.reread(self, outcome) if self.reread is not None else outcome)
 
     def refused(self, error: Json) -> None:
         failure, caller = read_error(error), self.exchange.caller
@@ -185,14 +184,14 @@ class Call(Struct, eq=False):
         if self.link.era == "legacy" and caller.session:
             self.link.visits.required(failure, caller.session)
         outcome = bridge.failure(failure, self.exchange.method, self.link.era, caller)
-        self._end(self._reread(self, outcome) if self._reread is not None else outcome)
+        self.end(self.reread(self, outcome) if self.reread is not None else outcome)
 
     def arriving(self, start: bytes, source: Source) -> Pipe | None:
         """A large result goes on as it arrives, where nobody has to see it whole."""
         exchange, era = self.exchange, self.link.era
         if exchange.whole or exchange.origin is None or self._done is None:
             return None
-        if self._reread is not None or (self._dialogue is not None and self._dialogue.open):
+        if self.reread is not None or (self._dialogue is not None and self._dialogue.open):
             return None
         splice = Splice(self.id)
         begin = splice.begin(start) if era == exchange.caller.era else None
@@ -208,21 +207,21 @@ class Call(Struct, eq=False):
     def _poured(self, size: int, problem: str) -> None:
         self._pouring = None
         self.link.poured(self.id)
-        self._end(self._failure(problem) if problem else Poured(b"", self.link.era, size))
+        self.end(self._failure(problem) if problem else Poured(b"", self.link.era, size))
 
     def _mismatched(self) -> None:
         """What the server refused is between it and the gateway; the client has no part in it."""
-        if self._mirror is None:
-            self._mirror = self._attempts.mirror(self.link, self.exchange)
-        if self._mirror is None or not self._mirror.renew(self._send_again):
-            self._end(self._failure("did not accept the header fields of the request"))
+        if self.mirror is None:
+            self.mirror = self._attempts.mirror(self.link, self.exchange)
+        if self.mirror is None or not self.mirror.renew(self._send_again):
+            self.end(self._failure("did not accept the header fields of the request"))
 
     def paused(self) -> None:
         if self.exchange.origin is not None:
             self.exchange.origin.paused()
 
     def lost(self, problem: str) -> None:
-        self._end(self._failure(problem))
+        self.end(self._failure(problem))
 
     def notified(self, message: Envelope, params: Members) -> None:
         if message.method == "notifications/progress":
@@ -259,14 +258,14 @@ class Call(Struct, eq=False):
         self.link.cancel(self.id, reason, self.principal)
         self._attempts.parking.forget(self)
         self._let_questions_go()
-        self._end(CANCELLED)
+        self.end(CANCELLED)
 
     def expire(self, now: float) -> None:
         """End it if the server took too long."""
         deadline = self.exchange.deadline
         if self._done is not None and deadline is not None and deadline <= now:
             self.link.cancel(self.id, "timed out", self.principal)
-            self._end(self._failure(f"did not answer within {self._timeout:g} s"))
+            self.end(self._failure(f"did not answer within {self.timeout:g} s"))
 
     def park(self) -> None:
         """Ask the client, and wait for it to come back."""
@@ -276,13 +275,14 @@ class Call(Struct, eq=False):
         state = self._attempts.parking.park(self)
         if state is None:
             self.link.cancel(self.id, "too many calls wait for this client", self.principal)
-            self._end(self._failure("asks for input, but too many calls already wait for this client"))
+            self.end(self._failure("asks for input, but too many calls already wait for this client"))
             return
         self.seconds += self._attempts.now() - self._asked_at
         done, self._done = self._done, None
         done(self._attempts.sealed(self, InputRequired(dialogue.shown(), state)))
 
-    def _end(self, outcome: Outcome) -> None:
+    def end(self, outcome: Outcome) -> None:
+        """What it came to."""
         done = self._done
         if done is None:
             self._keep(outcome)

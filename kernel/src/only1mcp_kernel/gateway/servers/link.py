@@ -265,6 +265,18 @@ class Link:
             else:
                 self._take(one, stream)
 
+    def answered(self, message: bytes, stream: int) -> None:
+        plain = read_result(message) if self.alive else None
+        if plain is not None and plain[0] == stream:
+            waiting = self.waiting.pop(stream, None)
+            if waiting is not None:
+                waiting.answered(plain[1])
+            else:
+                self.given_up.pop(stream, None)
+        else:
+            self.received(message, stream)
+            self.ended(stream, "")
+
     def _misread(self, bad: BadMessage) -> None:
         self._complain(f"sent a message that is not JSON-RPC: {bad.message}")
         waiting = self.waiting.pop(_number(bad.id), None) if isinstance(bad, BadAnswer) else None

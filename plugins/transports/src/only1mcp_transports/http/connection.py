@@ -160,10 +160,7 @@ class HttpConnection:
     def answered(self, stream: int, message: bytes) -> None:
         """As `received` and `finished`, for a server that is known."""
         del self._replies[stream]
-        inbox = self._inbox
-        inbox.received(message, stream)
-        if not self._over:
-            inbox.ended(stream, "")
+        self._inbox.answered(message, stream)
 
     def arriving(self, start: bytes, source: Source, stream: int) -> Pipe | None:
         return None if self._over else self._inbox.arriving(start, source, stream)
