@@ -14,7 +14,7 @@ from pathlib import Path
 from only1mcp_kernel.component import Workshop
 from only1mcp_kernel.config.model import Config, ProfileConfig, ServerConfig
 from only1mcp_kernel.gateway.routing.pages import Pages
-from only1mcp_kernel.gateway.routing.pipeline import Named, compile_chain, contained
+from only1mcp_kernel.gateway.routing.pipeline import Named, compile_chain
 from only1mcp_kernel.gateway.routing.router import LevelSetter, Router
 from only1mcp_kernel.gateway.routing.table import Former
 from only1mcp_kernel.gateway.routing.views import Views
@@ -96,7 +96,7 @@ async def open_generation(config: Config, around: Surroundings, insecure: bool) 
             router = _build_router(generation, profile, transforms, opened, filters, around)
             generation.routers[profile.name] = router
             handler = compile_chain(filters, "gateway", router.route)
-            generation.handlers[profile.name] = contained(f"profiles.{profile.name}", handler)
+            generation.handlers[profile.name] = handler
         generation._stack = stack.pop_all()
         return generation
     raise AssertionError("unreachable")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from only1mcp_kernel.gateway.metrics import BUCKETS, CallFigures, Histogram, summed
+from only1mcp_kernel.gateway.metrics import BUCKETS, CallFigures, summed
 from tests.kernel.gateway.servers import FakeConnection, FakeServer, Json, RpcError
 from tests.kernel.gateway.world import world
 
 
 def test_a_histogram_counts_each_time_once() -> None:
-    histogram = Histogram()
+    figures = CallFigures()
     for seconds in (0.0005, 0.001, 0.0011, 61.0):
-        histogram.observe(seconds)
+        figures.ended(seconds, failed=False)
+    histogram = figures.seconds
     assert (histogram.counts[0], histogram.counts[1], histogram.counts[-1]) == (2, 1, 1)
     assert histogram.count == 4
     assert histogram.within(0.5) == BUCKETS[0]
@@ -22,9 +23,8 @@ def test_a_histogram_counts_each_time_once() -> None:
 
 def test_endpoints_are_summed() -> None:
     one, two = CallFigures(), CallFigures()
-    one.seconds.observe(0.002)
-    two.seconds.observe(0.3)
-    two.failed = 1
+    one.ended(0.002, failed=False)
+    two.ended(0.3, failed=True)
     figures = summed([one, two])
     assert (figures["ended"], figures["failed"]) == (2, 1)
     assert figures["seconds"]["buckets"]["0.0025"] == figures["seconds"]["buckets"]["0.5"] == 1

@@ -20,10 +20,6 @@ class Histogram:
         self.total = 0.0
         """Seconds, of all together."""
 
-    def observe(self, seconds: float) -> None:
-        self.counts[bisect_left(BUCKETS, seconds)] += 1
-        self.total += seconds
-
     @property
     def count(self) -> int:
         return sum(self.counts)
@@ -50,6 +46,15 @@ class CallFigures:
         """Ended with an error: the server's own, or because it could not be reached or took too long."""
         self.seconds = Histogram()
         """How long the server worked, for each call that ended; without the time it waited for a client."""
+
+    def ended(self, seconds: float, failed: bool) -> None:
+        """One that was in flight."""
+        self.in_flight -= 1
+        if failed:
+            self.failed += 1
+        histogram = self.seconds
+        histogram.counts[bisect_left(BUCKETS, seconds)] += 1
+        histogram.total += seconds
 
 
 def summed(figures: list[CallFigures]) -> dict[str, Any]:

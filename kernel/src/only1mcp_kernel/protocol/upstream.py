@@ -50,11 +50,9 @@ class Dialect(Protocol):
         `meta` is the `_meta` to send, without the keys this dialect adds itself; `params` any other members. `params`
         is used up."""
 
-    def takes(self, meta: Json) -> bool:
-        """Whether a client's `_meta` of this era, which may be empty, goes on as it came."""
-
-    def headers_for(self, method: str, name: Json | None) -> Mapping[str, str]:
-        """The header fields of such a request, which names this."""
+    def as_sent(self, method: str, name: Json | None, meta: Json) -> Mapping[str, str] | None:
+        """The header fields of a request that names this, where a client's `_meta` of this era, which may be empty,
+        goes on as it came; None where it has to be another one."""
 
     def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]: ...
 
@@ -85,11 +83,8 @@ class LegacyDialect:
             params.pop("_meta", None)
         return envelope.request(b"%d" % id, method, join(params) if params else b""), self.headers
 
-    def takes(self, meta: Json) -> bool:
-        return not meta or PREFIX_BYTES not in meta
-
-    def headers_for(self, method: str, name: Json | None) -> Mapping[str, str]:
-        return self.headers
+    def as_sent(self, method: str, name: Json | None, meta: Json) -> Mapping[str, str] | None:
+        return self.headers if not meta or PREFIX_BYTES not in meta else None
 
     def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]:
         return envelope.notification(method, params), self.headers
@@ -121,11 +116,10 @@ class ModernDialect:
         name = params.get(modern.NAME_PARAM.get(method, ""))
         return envelope.request(b"%d" % id, method, join(params)), self._headers(method, name)
 
-    def takes(self, meta: Json) -> bool:
-        return CLIENT_INFO_BYTES in meta and LOG_LEVEL_BYTES not in meta and RELATED_TASK_BYTES not in meta
-
-    def headers_for(self, method: str, name: Json | None) -> Mapping[str, str]:
-        return self._headers(method, name)
+    def as_sent(self, method: str, name: Json | None, meta: Json) -> Mapping[str, str] | None:
+        if CLIENT_INFO_BYTES in meta and LOG_LEVEL_BYTES not in meta and RELATED_TASK_BYTES not in meta:
+            return self._headers(method, name)
+        return None
 
     def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]:
         return envelope.notification(method, params), self._headers(method, None)

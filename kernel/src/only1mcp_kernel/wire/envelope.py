@@ -20,6 +20,8 @@ _ABSENT = b""
 _BEGINS_ID = frozenset({b'"', b"-", *(b"%d" % digit for digit in range(10))})
 
 MAX_BATCH = 100
+RESPONSE = b'{"jsonrpc":"2.0","id":%b,"result":%b}'
+"""A result for the request of an id."""
 
 
 class Envelope(Struct, gc=False):
@@ -138,7 +140,7 @@ def notification(method: str, params: bytes) -> bytes:
 
 def response(id: bytes, result: bytes) -> bytes:
     """A result for the request of this id."""
-    return b"".join((b'{"jsonrpc":"2.0","id":', id, b',"result":', result, b"}"))
+    return RESPONSE % (id, result)
 
 
 def error(id: bytes, raw: bytes) -> bytes:

@@ -168,7 +168,7 @@ class LegacyRequest(Struct, eq=False):
             self._round = None
         if type(outcome) is Result:
             if outcome.era == "legacy":
-                self._finish(wire.response(self._message.id, outcome.raw))
+                self._finish(wire.RESPONSE % (self._message.id, outcome.raw))
                 return
             try:
                 result = legacy.write_result(outcome)

@@ -107,7 +107,7 @@ class ModernRequest(Struct, eq=False):
             except ValueError as error:
                 self._sink.finish(wire.error(self._id, malformed(error).raw))
             else:
-                self._sink.finish(wire.response(self._id, result))
+                self._sink.finish(wire.RESPONSE % (self._id, result))
         elif isinstance(outcome, InputRequired):
             self._sink.finish(wire.response(self._id, modern.write_input_required(outcome)))
         elif isinstance(outcome, Failure):

@@ -24,21 +24,7 @@ def compile_chain(filters: Sequence[Named], place: Place, terminal: Handler) -> 
     return handler
 
 
-def contained(name: str, handler: Handler) -> Handler:
-    """A handler out of which no exception comes: a fault ends this exchange and nothing else."""
-    log = logging.getLogger(f"only1mcp.{name}")
-
-    def serve(exchange: Exchange, done: Done) -> None:
-        try:
-            handler(exchange, done)
-        except Exception as error:
-            done(_fault(log, name, error))
-
-    return serve
-
-
 def _around(name: str, each: Filter, inner: Handler) -> Handler:
-    log = logging.getLogger(f"only1mcp.{name}")
     before, after = each.before, each.after
     whole = getattr(each, "reads_results", True)
 
@@ -48,13 +34,13 @@ def _around(name: str, each: Filter, inner: Handler) -> Handler:
                 try:
                     outcome = after(exchange, outcome)
                 except Exception as error:
-                    outcome = _fault(log, name, error)
+                    outcome = fault(name, error)
             done(outcome)
 
         try:
             outcome = before(exchange)
         except Exception as error:
-            outcome = _fault(log, name, error)
+            outcome = fault(name, error)
         if outcome is not None:
             done(outcome)
             return
@@ -65,10 +51,11 @@ def _around(name: str, each: Filter, inner: Handler) -> Handler:
     return guarded
 
 
-def _fault(log: logging.Logger, name: str, error: Exception) -> Failure:
+def fault(name: str, error: Exception) -> Failure:
+    """What an exchange comes to in which something raised; `name` is where the configuration names that."""
     if isinstance(error, DuplicateMember):
         return Failure.of(INVALID_PARAMS, f"Invalid params: {error} in arguments")
     if isinstance(error, RecursionError):
         return Failure.of(INVALID_PARAMS, "Invalid params: the arguments are nested too deeply")
-    log.error("%s raised while serving", name, exc_info=error)
+    logging.getLogger(f"only1mcp.{name}").error("%s raised while serving", name, exc_info=error)
     return Failure.of(INTERNAL_ERROR, f"Internal error in {name}")

@@ -14,7 +14,7 @@ from only1mcp_kernel.gateway.routing import names
 from only1mcp_kernel.gateway.routing.identity import discovery
 from only1mcp_kernel.gateway.routing.leads import Leads
 from only1mcp_kernel.gateway.routing.pages import Pages
-from only1mcp_kernel.gateway.routing.pipeline import contained
+from only1mcp_kernel.gateway.routing.pipeline import fault
 from only1mcp_kernel.gateway.routing.translation import translated
 from only1mcp_kernel.gateway.routing.views import Views
 from only1mcp_kernel.gateway.servers.call import CANCELLED
@@ -88,8 +88,12 @@ class Router:
         }
 
     def route(self, exchange: Exchange, done: Done) -> None:
-        """The terminal of the profile's pipeline."""
-        self._local[exchange.caller.era].get(exchange.method, self._other)(exchange, done)
+        """The terminal of the profile's pipeline. No exception comes out of it: a fault ends this exchange and nothing
+        else."""
+        try:
+            self._local[exchange.caller.era].get(exchange.method, self._other)(exchange, done)
+        except Exception as error:
+            done(fault(f"profiles.{self._profile}", error))
 
     # -- answered here
 
@@ -145,7 +149,10 @@ class Router:
             finally:
                 for task in pending:
                     task.cancel()
-            contained(f"profiles.{self._profile}", lambda exchange, done: go_on())(exchange, done)
+            try:
+                go_on()
+            except Exception as error:
+                done(fault(f"profiles.{self._profile}", error))
 
         task = self._tasks.start(wait(), f"{exchange.method} {self._profile}")
         task.add_done_callback(lambda ended: done(CANCELLED) if ended.cancelled() else None)

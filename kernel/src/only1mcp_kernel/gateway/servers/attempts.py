@@ -58,7 +58,9 @@ class Attempts:
     ) -> None:
         self._server = server
         self._balancer = balancer
-        self._learn = getattr(balancer, "learn", None)
+        self._learn: Callable[[Endpoint, Outcome, float], None] | None = getattr(balancer, "learn", None)
+        self.learns = self._learn is not None
+        """Whether anybody wants to know what calls come to."""
         self.parking = parking
         self._pins = pins
         self._levels = levels
@@ -255,19 +257,13 @@ class Attempts:
         """The `_meta` for a call, in the server's words."""
         return self._server.tasks.own_meta(call.link, call.exchange)
 
-    def ended(self, call: Call, outcome: Outcome) -> None:
-        """The server has answered, or never will."""
-        endpoint, seconds = call.endpoint, call.seconds
-        figures = endpoint.figures
-        figures.in_flight -= 1
-        figures.seconds.observe(seconds)
-        if isinstance(outcome, Failure):
-            figures.failed += 1
-        if self._learn is not None:
-            try:
-                self._learn(endpoint, outcome, seconds)
-            except Exception as error:
-                self._server.log.error("the balancer raised while learning", exc_info=error)
+    def learn(self, call: Call, outcome: Outcome) -> None:
+        """Tell the balancer."""
+        assert self._learn is not None
+        try:
+            self._learn(call.endpoint, outcome, call.seconds)
+        except Exception as error:
+            self._server.log.error("the balancer raised while learning", exc_info=error)
 
     def orphaned(self, call: Call, id: Json, question: Question) -> None:
         """The server asked something while this call was the one it could be about, and the call ends without it. It

@@ -40,7 +40,7 @@ from only1mcp_sdk import (
     Result,
     Source,
 )
-from only1mcp_sdk.members import join, quoted, text
+from only1mcp_sdk.members import encode, join, text
 
 if TYPE_CHECKING:
     from only1mcp_kernel.gateway.servers.attempts import Attempts
@@ -97,14 +97,11 @@ class Call(Struct, eq=False):
         self.id = id = next(link.ids)
         method, dialect, meta, params = exchange.method, link.dialect, exchange.as_sent, exchange.params or {}
         member = NAME_PARAM.get(method)
-        name = None if member is None else quoted(exchange.target)
-        if (
-            exchange.progress_token is None
-            and link.era == exchange.caller.era
-            and type(meta) is bytes
-            and dialect.takes(meta)
-        ):  # as a rule
-            headers = dialect.headers_for(method, name)
+        name = None if member is None else encode(exchange.target)
+        headers: Mapping[str, str] | None = None
+        if exchange.progress_token is None and link.era == exchange.caller.era and type(meta) is bytes:
+            headers = dialect.as_sent(method, name, meta)
+        if headers is not None:  # as a rule
             message = write_request(id, method, params, member, name)
         else:
             message, headers = self._bridged(id, {**params, **({member: name} if member and name else {})})
@@ -293,23 +290,30 @@ class Call(Struct, eq=False):
         if self._pouring is not None:
             self._pouring.stop()
         if self._dialogue is None:
-            attempts.ended(self, outcome)
+            self.endpoint.figures.ended(self.seconds, type(outcome) is Failure)
+            if attempts.learns:
+                attempts.learn(self, outcome)
         else:
             self._let_questions_go()
             if self._dialogue.outcome is None:
-                self._dialogue.outcome = outcome
-                attempts.ended(self, outcome)
+                self._settle(self._dialogue, outcome)
         done(attempts.sealed(self, outcome) if isinstance(outcome, InputRequired) else outcome)
 
     def _keep(self, outcome: Outcome) -> None:
         """The server went on without waiting: kept for the retry."""
         dialogue = self._dialogue
         if dialogue is not None and dialogue.outcome is None:
-            dialogue.outcome = outcome
-            self._attempts.ended(self, outcome)
+            self._settle(dialogue, outcome)
             for key, (id, question) in dialogue.leave().items():
                 dialogue.take_back(key)
                 self._attempts.orphaned(self, id, question)
+
+    def _settle(self, dialogue: Dialogue, outcome: Outcome) -> None:
+        """The server has answered, or never will; once."""
+        dialogue.outcome = outcome
+        self.endpoint.figures.ended(self.seconds, type(outcome) is Failure)
+        if self._attempts.learns:
+            self._attempts.learn(self, outcome)
 
     def _let_questions_go(self) -> None:
         """Questions that are open at the end may have been another call's all along, or are nobody's."""

@@ -45,10 +45,10 @@ class HttpConnection:
         self.log = context.logger
         self.in_session = False
         """The server knows the client by a session."""
-        self._inbox = inbox
+        self.inbox = inbox
         self._context = context
         self._siblings = siblings
-        self._replies: dict[int, Reply] = {}
+        self.replies: dict[int, Reply] = {}
         self._searches: dict[int, asyncio.Task[None]] = {}
         """Messages that wait for `fallback` to find another way."""
         self._listening: Listening | None = None
@@ -74,7 +74,7 @@ class HttpConnection:
     def send(self, message: bytes, headers: Mapping[str, str], stream: int) -> None:
         self._last_headers = headers
         if self.calm:
-            reply = self._replies[stream] = Reply(self, message, headers, stream)
+            reply = self.replies[stream] = Reply(self, message, headers, stream)
             self.lane.post(message, headers, reply)
         elif self._over:
             return
@@ -85,7 +85,7 @@ class HttpConnection:
             self._take_stock()
 
     def abandon(self, stream: int) -> None:
-        reply = self._replies.pop(stream, None)
+        reply = self.replies.pop(stream, None)
         if reply is not None:
             reply.cut("")
         search = self._searches.get(stream)
@@ -150,28 +150,23 @@ class HttpConnection:
             problem = "the server ended the session"
             self._over = True
             self._stop(problem)
-            self._inbox.closed(problem)
+            self.inbox.closed(problem)
 
     def received(self, message: bytes, stream: int | None) -> None:
         self._speaks_http()
         if not self._over:
-            self._inbox.received(message, stream)
-
-    def answered(self, stream: int, message: bytes) -> None:
-        """As `received` and `finished`, for a server that is known."""
-        del self._replies[stream]
-        self._inbox.answered(message, stream)
+            self.inbox.received(message, stream)
 
     def arriving(self, start: bytes, source: Source, stream: int) -> Pipe | None:
-        return None if self._over else self._inbox.arriving(start, source, stream)
+        return None if self._over else self.inbox.arriving(start, source, stream)
 
     def paused(self, stream: int) -> None:
         if not self._over:
-            self._inbox.paused(stream)
+            self.inbox.paused(stream)
 
     def finished(self, reply: Reply, problem: str, misunderstood: bool) -> None:
         stream = reply.stream
-        self._replies.pop(stream, None)
+        self.replies.pop(stream, None)
         if self._turn.pending:
             self._turn.through(stream)
         if misunderstood and not self._known and not self._over:
@@ -188,12 +183,12 @@ class HttpConnection:
             self._post(message, headers, stream)
 
     def _post(self, message: bytes, headers: Mapping[str, str], stream: int) -> None:
-        reply = self._replies[stream] = Reply(self, message, headers, stream)
+        reply = self.replies[stream] = Reply(self, message, headers, stream)
         self.lane.post(message, headers, reply)
 
     def _end(self, stream: int, problem: str) -> None:
         if not self._over:
-            self._inbox.ended(stream, problem)
+            self.inbox.ended(stream, problem)
         self.report_session()
 
     def _speaks_http(self) -> None:
@@ -232,7 +227,7 @@ class HttpConnection:
             self._post(message, headers, stream)
 
     def _fall_back(self, pair: Pair) -> SseConnection:
-        connection = SseConnection(self._inbox, self._context, self._server, pair, self._pair_over)
+        connection = SseConnection(self.inbox, self._context, self._server, pair, self._pair_over)
         self.calm = False
         return connection
 
@@ -248,7 +243,7 @@ class HttpConnection:
         """End everything that is under way, without a word to the inbox."""
         self._take_stock()
         self._turn.close()
-        replies, self._replies = self._replies, {}
+        replies, self.replies = self.replies, {}
         for reply in replies.values():
             reply.cut(problem)
         for search in self._searches.values():

@@ -60,14 +60,16 @@ class Reply(Taker):
         connection = self.connection
         if head.message and connection.calm and body[:1] == b"{" and len(body) <= connection.limit:
             self.over = True
-            connection.answered(self.stream, body)
+            del connection.replies[self.stream]
+            connection.inbox.answered(body, self.stream)
             return
         if head.plain and len(body) <= connection.limit and connection.knows(head):
             # This and the above is nearly every answer. What follows could do the same, in more steps.
             message = body if head.type == JSON else lone_message(body)
             if message and not message.isspace():
                 self.over = True
-                connection.answered(self.stream, message)
+                del connection.replies[self.stream]
+                connection.inbox.answered(message, self.stream)
                 return
         super().whole(head, body)
 

@@ -34,11 +34,13 @@ class BadHead(Exception):
 class WireHead(Head):
     """A head, and how its body is framed: by a `length`, in chunks, or else by the end of the connection."""
 
-    __slots__ = ("chunked", "keep")
+    __slots__ = ("chunked", "keep", "simple")
 
     chunked: bool
     keep: bool
     """Whether the connection may be used again."""
+    simple: bool
+    """Whether it may be once `length` bytes have followed."""
 
 
 class Heads:
@@ -98,6 +100,7 @@ def read(raw: bytes) -> WireHead:
     )
     head.chunked = coding is not None
     head.keep = parser.should_keep_alive() if length or coding else _keeps(raw, lines)
+    head.simple = head.keep and status >= 200 and length >= 0 and coding is None
     return head
 
 

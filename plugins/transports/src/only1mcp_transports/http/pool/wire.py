@@ -172,26 +172,28 @@ class Wire(asyncio.Protocol):
         taker = self._taker
         if taker is None:
             self.abort()
-        elif self._state != _HEAD:
+            return
+        if self._state != _HEAD:
             self._read_body(data)
-        elif not self._take_at_once(taker, data):
-            self._read_head(data)
-
-    def _take_at_once(self, taker: Taker, data: bytes) -> bool:
-        """Take a whole answer like one before, after which the connection is idle: nearly every one is. What follows
-        could do the same, in more steps."""
+            return
         end = data.find(b"\r\n\r\n") + 4
         head = self._known.get(data[:end])
-        if head is None or head.length != len(data) - end or not head.keep or head.status < 200:
-            return False
-        transport = self._transport
-        if self._odd or transport is None or transport.is_closing():
-            return False
+        if (
+            head is None
+            or head.length != len(data) - end
+            or not head.simple
+            or self._odd
+            or self._transport is None
+            or self._transport.is_closing()
+        ):
+            self._read_head(data)
+            return
+        # A whole answer like one before, after which the connection is idle: nearly every one is. What else there is to
+        # do for an answer could be done for this one, too, in more steps.
         self._taker = taker.errand = None
         self.rested = 0
         self._pool.idle.append(self)
         taker.whole(head, data[end:])
-        return True
 
     def eof_received(self) -> None:
         if self._taker is not None and self._state == _END:
