@@ -131,12 +131,13 @@ _call_with_meta = _call[:-2] + b',"_meta":%b}}'
 def _spaced(body: bytes, spaces: int, end: bytes, members: Members, rest: bytes) -> bool:
     """Whether so many spaces are all that is in it besides these members, the rest, and what goes around them. Quick,
     and no often enough; yes is certain."""
-    last = b""
+    body = body.removesuffix(end)
+    last = b""  # usually the largest: its own spaces need not be looked at
     for each in members.values():
-        if len(each) > len(last):
-            rest, last = rest + last, each  # the largest one, where it is the last one too, needs no look
+        if len(each) > len(last) and body.endswith(each):
+            rest, last = rest + last, each
         else:
             rest += each
     if b" " in rest:
         spaces += rest.count(b" ")
-    return body.endswith(last + end) and body.count(b" ", 0, -len(last) - len(end)) == spaces
+    return body.count(b" ", 0, len(body) - len(last)) == spaces

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from only1mcp_sdk import Pipe, Posting, Source
 from only1mcp_transports.http.answer import KEEP_ALIVE, sse_event
 from only1mcp_transports.http.checks import JSON, error_body
@@ -20,37 +22,23 @@ COPIED = 16 * 1024
 """Bytes up to which it is quicker to put a message behind its head than to write the two as they are."""
 
 
-class Answer:
+class Answer(Struct, eq=False):
     """Implements `only1mcp_sdk.Answer`."""
 
-    __slots__ = (
-        "_connection",
-        "_cors",
-        "half_closed",
-        "looks",
-        "over",
-        "plain",
-        "posting",
-        "route",
-        "streaming",
-        "waited",
-    )
-
-    def __init__(self, connection: Connection, route: Route, cors: Mapping[str, str]) -> None:
-        self.route = route
-        self.posting: Posting | None = None
-        self.plain = not cors
-        """Nothing was said yet, and nothing special is to be said with it."""
-        self.looks = 0
-        """How often it has been seen to be under way."""
-        self.streaming = False
-        self.over = False
-        self.half_closed = False
-        """The client says no more; it may be gone."""
-        self.waited = False
-        """It did not come at once."""
-        self._connection = connection
-        self._cors = cors
+    _connection: Connection
+    route: Route
+    _cors: Mapping[str, str]
+    plain: bool
+    """Nothing was said yet, and nothing special is to be said with it."""
+    posting: Posting | None = None
+    looks: int = 0
+    """How often it has been seen to be under way."""
+    streaming: bool = False
+    over: bool = False
+    half_closed: bool = False
+    """The client says no more; it may be gone."""
+    waited: bool = False
+    """It did not come at once."""
 
     # -- for the gate
 

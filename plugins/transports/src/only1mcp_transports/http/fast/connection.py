@@ -264,7 +264,7 @@ class Connection(asyncio.Protocol):
         if arrival is None or arrival.peer != self._peer or arrival.profile != place.profile:
             arrival = head.arrival = Arrival("http", place.profile, head.headers, self._peer)
         self.lane.served += 1
-        answer = self.answer = Answer(self, place.route, place.cors)
+        answer = self.answer = Answer(self, place.route, place.cors, not place.cors)
         try:
             if head.posts:
                 route = place.route
