@@ -193,7 +193,9 @@ class Gateway:
         self, caller: Caller, name: str, params: Members, repeated: Mapping[str, str]
     ) -> str | None:
         router = self._in_force().routers.get(caller.profile)
-        plan = router.views.header_plan(name, caller) if router is not None else ()
+        if router is None or not router.views.table.annotated:  # as a rule
+            return None
+        plan = router.views.header_plan(name, caller)
         return param_headers.problem(plan, params.get("arguments"), repeated) if plan else None
 
     def listen(

@@ -6,11 +6,12 @@ Tells the eras apart, who is calling, and which session a message belongs to; tu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from only1mcp_kernel.gateway.clients import admission
 from only1mcp_kernel.gateway.clients.conversation import Duplex
 from only1mcp_kernel.gateway.clients.events import EventStream
+from only1mcp_kernel.gateway.clients.introduction import Introduction, introduction
 from only1mcp_kernel.gateway.clients.legacy_request import LegacyRequest, first_exchange
 from only1mcp_kernel.gateway.clients.listening import Listening, read_filter
 from only1mcp_kernel.gateway.clients.load import Load
@@ -18,7 +19,7 @@ from only1mcp_kernel.gateway.clients.modern_request import ModernRequest, statel
 from only1mcp_kernel.gateway.clients.reading import open_params, read_message, subject
 from only1mcp_kernel.gateway.clients.serving import Serving
 from only1mcp_kernel.gateway.clients.sessions import Session, Sessions
-from only1mcp_kernel.gateway.clients.sinks import NOTHING, Batch, Outlet, Sink
+from only1mcp_kernel.gateway.clients.sinks import Batch, Outlet, Sink
 from only1mcp_kernel.protocol import modern
 from only1mcp_kernel.protocol.errors import Overload, Refused
 from only1mcp_kernel.protocol.legacy import Hello, read_initialize
@@ -43,7 +44,6 @@ from only1mcp_sdk import (
 )
 
 SESSION_HEADER = "Mcp-Session-Id"
-_REPEATS = "mcp-param-"
 
 
 class _Nothing:
@@ -94,15 +94,15 @@ class Gate:
             answer.finish(_error(bad), 400)
             return NOTHING_LEFT
         message, params, said = read
-        session: Session | None = arrival.found
+        session = arrival.found
         if (
-            session is None
+            type(session) is not Session
             or not session.alive
             or session.caller.principal is not principal
             or said.version
             or message.method == "initialize"
         ):
-            if modern.is_modern(arrival.headers, said):
+            if said.version or modern.is_modern(arrival.headers, said):
                 return self._modern(arrival, principal, message, params, said, answer)
             if message.method == "initialize" and message.id:
                 self._initialize(arrival, principal, message, params, answer)
@@ -305,13 +305,23 @@ class Gate:
         """A request that stands alone; started. `on_end` is called when it is over. Raises `Refused`."""
         method, serving = message.method, self._serving
         name = subject(method, params) if params else ""
-        caller = modern.read_caller(method, name, said, arrival, principal)
+        known = arrival.found
+        if (
+            type(known) is not Introduction
+            or known.method != method
+            or known.name != name
+            or known.version != said.version
+            or known.capabilities != said.capabilities
+            or known.client_info != said.client_info
+            or known.caller.principal != principal
+        ):
+            known = arrival.found = introduction(method, name, said, arrival, principal)
+        caller, repeated = known.caller, known.repeated
         if method == "subscriptions/listen":
             read_filter(params)
             return serving.listen(caller, message.id, params, sink, on_end or _ignore)
         exchange = stateless_exchange(message, params, said, caller, name)
         if method == "tools/call" and arrival.headers:
-            repeated = _repeated(arrival.headers)
             problem = serving.header_problem(caller, name, params, repeated)
             if problem is not None:
                 raise Refused(400, HEADER_MISMATCH, f"Header mismatch: {problem}")
@@ -322,13 +332,6 @@ class Gate:
         request = ModernRequest(exchange, message.id, sink, self._load, on_end)
         request.start(serving.handlers.get(arrival.profile, _no_profile))
         return request
-
-
-def _repeated(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """The header fields that repeat arguments."""
-    if _REPEATS not in "\n".join(headers):  # as a rule, and quick to tell
-        return NOTHING
-    return {name: value for name, value in headers.items() if name.startswith(_REPEATS)}
 
 
 def _error(bad: BadMessage) -> bytes:

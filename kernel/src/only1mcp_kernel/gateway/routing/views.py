@@ -100,8 +100,6 @@ class Views:
 
     def header_plan(self, name: str, caller: Caller) -> Plan:
         """Which arguments this caller repeats in header fields when calling this tool, by what it is shown."""
-        if not self.table.annotated:
-            return ()
         owned = self.table.owners["tool"].get(name)
         if owned is None or not self._servers[owned[0]].listings.annotated:
             return ()
