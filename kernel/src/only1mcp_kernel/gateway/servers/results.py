@@ -15,7 +15,6 @@ MAX_QUESTIONS = 64
 """How many questions of one call may be open at its client."""
 
 _COMPLETE = re.compile(rb'\{\s*"resultType"\s*:\s*"complete"\s*[,}]')
-_TYPE = b'"resultType"'
 
 
 class Unfit(Exception):
@@ -51,18 +50,18 @@ def read_result(raw: Json, era: Era, exchange: Exchange, *, task: bool) -> Outco
         raise Unfit("answered with a result that is no object")
     if era == "legacy":
         return Result(raw, "legacy")
-    if _COMPLETE.match(raw) and raw.find(_TYPE, len(_TYPE)) < 0 and b"\\u" not in raw:
-        return Result(raw, "modern")  # quick to tell, and nearly every one
     try:
         kind = _head(raw).resultType
+        if kind == "complete":  # nearly every one
+            return Result(raw, "modern")
         if kind == "task" and not task:
             return _no_task(exchange)
-        if kind not in ("complete", "task", "input_required") and exchange.caller.era == "legacy":
+        if kind not in ("task", "input_required") and exchange.caller.era == "legacy":
             raise Unfit(f"answered with a result of a type that is unknown: {kind[:50]!r}")
         if kind != "input_required":
             return Result(raw, "modern")
         asked = _input_required(raw)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Unfit(f"answered with a malformed result: {error}") from None
     questions = {key: Question(one.method, bytes(one.params)) for key, one in asked.inputRequests.items()}
     if exchange.caller.era == "legacy" and len(questions) > MAX_QUESTIONS:
