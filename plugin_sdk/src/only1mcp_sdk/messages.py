@@ -164,7 +164,8 @@ class Exchange(Struct, eq=False):
     method: str
     params: Members | None
     as_sent: Json | Members
-    """The `_meta` as it came (empty where none did), while nobody has looked into it through `meta`."""
+    """The `_meta` as it came (empty where none did), while it may go on as it is within its era, and nobody has looked
+    into it through `meta`."""
     caller: Caller
     emit: Callable[[Notification], None]
     name: str = ""

@@ -16,8 +16,7 @@ CAPABILITIES = PREFIX + "clientCapabilities"
 CLIENT_INFO = PREFIX + "clientInfo"
 LOG_LEVEL = PREFIX + "logLevel"
 RELATED_TASK = PREFIX + "related-task"
-PREFIX_BYTES, CLIENT_INFO_BYTES = PREFIX.encode(), CLIENT_INFO.encode()
-LOG_LEVEL_BYTES, RELATED_TASK_BYTES = LOG_LEVEL.encode(), RELATED_TASK.encode()
+RELATED_TASK_BYTES = RELATED_TASK.encode()
 """What a `_meta` that says this contains; cheaper to look for than to take it apart."""
 
 PER_REQUEST = frozenset({VERSION, CAPABILITIES, CLIENT_INFO, LOG_LEVEL})
@@ -37,6 +36,7 @@ class Said(Struct, gc=False):
     tracestate: Raw = _ABSENT
     baggage: Raw = _ABSENT
     log_level: Raw = field(default=_ABSENT, name=LOG_LEVEL)
+    related_task: Raw = field(default=_ABSENT, name=RELATED_TASK)
 
 
 NOTHING = Said()

@@ -14,12 +14,8 @@ from only1mcp_kernel.protocol import modern
 from only1mcp_kernel.protocol.meta import (
     CAPABILITIES,
     CLIENT_INFO,
-    CLIENT_INFO_BYTES,
     LOG_LEVEL,
-    LOG_LEVEL_BYTES,
     PER_REQUEST,
-    PREFIX_BYTES,
-    RELATED_TASK_BYTES,
     VERSION,
 )
 from only1mcp_kernel.protocol.revisions import LATEST_MODERN
@@ -50,9 +46,8 @@ class Dialect(Protocol):
         `meta` is the `_meta` to send, without the keys this dialect adds itself; `params` any other members. `params`
         is used up."""
 
-    def as_sent(self, method: str, name: Json | None, meta: Json) -> Mapping[str, str] | None:
-        """The header fields of a request that names this, where a client's `_meta` of this era, which may be empty,
-        goes on as it came; None where it has to be another one."""
+    def headers_for(self, method: str, name: Json | None) -> Mapping[str, str]:
+        """The header fields of a request that names this."""
 
     def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]: ...
 
@@ -83,8 +78,8 @@ class LegacyDialect:
             params.pop("_meta", None)
         return envelope.request(b"%d" % id, method, join(params) if params else b""), self.headers
 
-    def as_sent(self, method: str, name: Json | None, meta: Json) -> Mapping[str, str] | None:
-        return self.headers if not meta or PREFIX_BYTES not in meta else None
+    def headers_for(self, method: str, name: Json | None) -> Mapping[str, str]:
+        return self.headers
 
     def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]:
         return envelope.notification(method, params), self.headers
@@ -116,10 +111,8 @@ class ModernDialect:
         name = params.get(modern.NAME_PARAM.get(method, ""))
         return envelope.request(b"%d" % id, method, join(params)), self._headers(method, name)
 
-    def as_sent(self, method: str, name: Json | None, meta: Json) -> Mapping[str, str] | None:
-        if CLIENT_INFO_BYTES in meta and LOG_LEVEL_BYTES not in meta and RELATED_TASK_BYTES not in meta:
-            return self._headers(method, name)
-        return None
+    def headers_for(self, method: str, name: Json | None) -> Mapping[str, str]:
+        return self._headers(method, name)
 
     def notification(self, method: str, params: bytes) -> tuple[bytes, Mapping[str, str]]:
         return envelope.notification(method, params), self._headers(method, None)

@@ -16,7 +16,7 @@ from only1mcp_kernel.gateway.clients.rounds import Round
 from only1mcp_kernel.gateway.clients.sessions import Session
 from only1mcp_kernel.gateway.clients.sinks import ResultPipe, Sink, malformed, nobody
 from only1mcp_kernel.protocol import legacy
-from only1mcp_kernel.protocol.meta import Said
+from only1mcp_kernel.protocol.meta import NOTHING, Said
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR, REVISIONS
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
@@ -45,7 +45,7 @@ all the while."""
 def first_exchange(session: Session, message: Envelope, params: Members, said: Said) -> Exchange:
     """What such a request asks for, before anybody has been asked anything."""
     method = message.method
-    return Exchange(
+    exchange = Exchange(
         method,
         params or None,
         params.get("_meta", b""),
@@ -55,6 +55,9 @@ def first_exchange(session: Session, message: Envelope, params: Members, said: S
         progress_token=bytes(said.progress_token) if said.progress_token else None,
         log_level=session.log_level,  # a modern server has to be told with each request
     )
+    if said is not NOTHING and (said.capabilities or said.client_info or said.log_level or said.related_task):
+        exchange.meta = split(params["_meta"])  # it does not go on as it is
+    return exchange
 
 
 class LegacyRequest(Struct, eq=False):

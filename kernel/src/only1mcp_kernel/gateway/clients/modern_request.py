@@ -28,11 +28,14 @@ from only1mcp_sdk import (
     Result,
     Source,
 )
+from only1mcp_sdk.members import split
 
 
 def stateless_exchange(message: Envelope, params: Members, said: Said, caller: Caller, name: str) -> Exchange:
     """What such a request asks for. Raises `Refused` for malformed answers of a retry, or no log level."""
     exchange = Exchange(message.method, params, params.get("_meta", b""), caller, nobody, name)
+    if said.log_level or said.related_task or not said.client_info:
+        exchange.meta = split(params["_meta"])  # it does not go on as it is
     if said.progress_token:
         exchange.progress_token = bytes(said.progress_token)
     if "inputResponses" in params or "requestState" in params:

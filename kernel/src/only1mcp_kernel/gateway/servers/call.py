@@ -98,10 +98,9 @@ class Call(Struct, eq=False):
         method, dialect, meta, params = exchange.method, link.dialect, exchange.as_sent, exchange.params or {}
         member = NAME_PARAM.get(method)
         name = None if member is None else encode(exchange.target)
-        headers: Mapping[str, str] | None = None
         if exchange.progress_token is None and link.era == exchange.caller.era and type(meta) is bytes:
-            headers = dialect.as_sent(method, name, meta)
-        if headers is not None:  # as a rule
+            # as a rule
+            headers = dialect.headers_for(method, name)
             message = write_request(id, method, params, member, name)
         else:
             message, headers = self._bridged(id, {**params, **({member: name} if member and name else {})})

@@ -42,6 +42,7 @@ class Wire(asyncio.Protocol):
         "_chunks",
         "_deadline",
         "_early",
+        "_end",
         "_head",
         "_interim",
         "_known",
@@ -72,6 +73,8 @@ class Wire(asyncio.Protocol):
         self._state = _HEAD
         self._early = b""
         """The beginning of a head, or what came of one."""
+        self._end = 0
+        """Where the last head ended: as a rule it is where the next one does."""
         self._interim = 0
         self._head: WireHead | None = None
         self._left = 0
@@ -176,8 +179,11 @@ class Wire(asyncio.Protocol):
         if self._state != _HEAD:
             self._read_body(data)
             return
-        end = data.find(b"\r\n\r\n") + 4
+        end = self._end
         head = self._known.get(data[:end])
+        if head is None:
+            end = self._end = data.find(b"\r\n\r\n") + 4
+            head = self._known.get(data[:end])
         if (
             head is None
             or head.length != len(data) - end
