@@ -97,6 +97,45 @@ class Host(Protocol):
 class Link:
     """One open connection. `owner` is the session (or principal) that alone may use it, once it has one."""
 
+    __slots__ = (
+        "_complained",
+        "_connection",
+        "_connector",
+        "_host",
+        "_log",
+        "_roots_questions",
+        "abandoned",
+        "alive",
+        "asked",
+        "capabilities",
+        "dialect",
+        "era",
+        "fixes",
+        "given_up",
+        "given_up_at",
+        "gone",
+        "greeting",
+        "held_until",
+        "ids",
+        "lasting",
+        "log_level",
+        "members",
+        "opener",
+        "owner",
+        "problem",
+        "related",
+        "requested_level",
+        "roots_answered",
+        "subscriptions",
+        "turns",
+        "used",
+        "users",
+        "visits",
+        "waiting",
+        "watch",
+        "watched_tasks",
+    )
+
     def __init__(
         self, connector: Connector, capabilities: Capabilities, host: Host, log: logging.Logger
     ) -> None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import httptools
+from msgspec import Struct
 
 from only1mcp_transports.http import checks
 from only1mcp_transports.http.checks import Refused
@@ -50,7 +51,7 @@ class Head:
         """How the last request with it came in. The next one mostly comes in alike."""
 
 
-class Place(NamedTuple):
+class Place(Struct, frozen=True, eq=False):
     """Where a head leads that passes every check there."""
 
     version: int
