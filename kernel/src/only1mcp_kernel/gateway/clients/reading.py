@@ -25,21 +25,19 @@ def read_message(body: bytes) -> Opened | list[Envelope | BadMessage]:
         read = wire.read(body)
         return read if isinstance(read, list) else open_params(read)
     message, params = plain
-    return message, params, _said(message, params) if "_meta" in params else NOTHING
+    if "_meta" not in params:
+        return message, params, NOTHING
+    try:
+        return message, params, read_meta(params["_meta"])
+    except ValueError as error:
+        raise _bad(message, error) from None
 
 
 def open_params(message: Envelope) -> Opened:
     """Raises `BadMessage`."""
     try:
         params = split(message.params) if message.params else {}
-    except ValueError as error:
-        raise _bad(message, error) from None
-    return message, params, _said(message, params) if "_meta" in params else NOTHING
-
-
-def _said(message: Envelope, params: Members) -> Said:
-    try:
-        return read_meta(params["_meta"])
+        return message, params, read_meta(params["_meta"]) if "_meta" in params else NOTHING
     except ValueError as error:
         raise _bad(message, error) from None
 
@@ -50,10 +48,14 @@ def _bad(message: Envelope, error: ValueError) -> BadMessage:
 
 def subject(method: str, params: Members) -> str:
     """What a request names: a tool, a prompt, a URI or a task; empty where it names nothing."""
-    named = params.get(NAME_PARAM.get(method) or ("uri" if method.startswith("resources/") else "name"))
+    named = params.get("name" if method == "tools/call" else _member(method))
     if named is None:
         return ""
     return (text(named) if len(named) > _SHORT else _known(named)) or ""
+
+
+def _member(method: str) -> str:
+    return NAME_PARAM.get(method) or ("uri" if method.startswith("resources/") else "name")
 
 
 _SHORT = 80

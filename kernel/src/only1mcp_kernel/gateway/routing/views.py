@@ -7,6 +7,7 @@ when something a server lists has changed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import msgspec
 
@@ -39,7 +40,6 @@ class Views:
         self._servers = servers
         self._naming = Naming(profile, servers, server_transforms, profile_transforms)
         self._former = former
-        self._table: Table | None = None
         self._lists: dict[tuple[Era, str, EntryKind], Listed] = {}
         self._plans: dict[tuple[Era, str], dict[str, Plan]] = {}
         self.plain = len(servers) == 1 and not profile_transforms and not any(server_transforms.values())
@@ -47,17 +47,17 @@ class Views:
 
     def outdate(self) -> None:
         """Something a server lists has changed."""
-        self._table = None
+        self.__dict__.pop("table", None)
         self._lists.clear()
         self._plans.clear()
 
-    @property
+    @cached_property
     def table(self) -> Table:
-        if self._table is None:
-            self._table = self._naming.table()
-            for kind in ("tool", "prompt"):
-                self._former.note(kind, self._table.owners[kind])
-        return self._table
+        """Made on first use after something has changed."""
+        table = self._naming.table()
+        for kind in ("tool", "prompt"):
+            self._former.note(kind, table.owners[kind])
+        return table
 
     # -- looking up
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from only1mcp_kernel.gateway.servers.attempts import Attempts
     from only1mcp_kernel.gateway.servers.endpoint import Endpoint
 
+_OBJECT = ord("{")
 CANCELLED = Failure.of(-32603, "Request cancelled")
 Reread: TypeAlias = "Callable[[Call, Outcome], Outcome]"
 """Puts a server's answer right before anybody has seen it."""
@@ -163,7 +164,7 @@ class Call(Struct, eq=False):
     # -- from the link
 
     def answered(self, result: Json) -> None:
-        if self.link.era == "legacy" and result[:1] == b"{" and self.reread is None:  # as a rule
+        if self.link.era == "legacy" and result[0] == _OBJECT and self.reread is None:  # as a rule
             self.end(Result(result, "legacy"))
             return
         try:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from only1mcp_transports.http.connection import HttpConnection
 
 
+_OBJECT = ord("{")
+
+
 class Reading(Protocol):
     """Reads the body of an answer. Calls `Reply.finish` once; nothing but `dropped` is called from then on."""
 
@@ -58,7 +61,7 @@ class Reply(Taker):
 
     def whole(self, head: Head, body: bytes) -> None:
         connection = self.connection
-        if head.message and connection.calm and body[:1] == b"{" and len(body) <= connection.limit:
+        if head.message and connection.calm and body and body[0] == _OBJECT and len(body) <= connection.limit:
             self.over = True
             del connection.replies[self.stream]
             connection.inbox.answered(body, self.stream)

@@ -8,7 +8,7 @@ from functools import partial
 
 from yarl import URL
 
-from only1mcp_sdk import Context
+from only1mcp_sdk import LARGE, Context
 from only1mcp_transports.http.lane import Taker
 from only1mcp_transports.http.outbox import Outbox
 from only1mcp_transports.http.pool.heads import Heads
@@ -30,7 +30,7 @@ class Pool:
     ) -> None:
         self.url = url
         self.heads = Heads()
-        self.outbox = Outbox()
+        self._outbox = Outbox()
         self.idle: list[Wire] = []
         self._target = target
         self._configured = tuple(configured)
@@ -64,9 +64,7 @@ class Pool:
         except ValueError:
             self._refuse(taker)
             return
-        idle = self.idle
-        if not idle or not idle.pop().send(taker, head, message):
-            self._send(taker, head, message)
+        self._send(taker, head, message)
 
     def get(self, last_id: bytes, headers: Mapping[str, str], taker: Taker) -> None:
         try:
@@ -107,9 +105,26 @@ class Pool:
     # -- at work
 
     def _send(self, taker: Taker, head: bytes, body: bytes) -> None:
-        while self.idle:
-            if self.idle.pop().send(taker, head, body):
-                return
+        idle = self.idle
+        while idle:
+            wire = idle.pop()
+            transport = wire.transport
+            if transport is None or transport.is_closing():
+                continue
+            wire.taker, taker.errand = taker, wire
+            if len(body) > LARGE:
+                wire.write(head, body)
+            elif len(self.wires) == len(idle) + 1:  # nothing else is under way
+                transport.write(head + body)
+            else:
+                outbox = self._outbox
+                if not outbox.waiting:
+                    outbox.flush_soon()
+                outbox.waiting.append((transport, head + body))
+            return
+        self._open_one(taker, head, body)
+
+    def _open_one(self, taker: Taker, head: bytes, body: bytes) -> None:
         wire = Wire(self, taker)
         self.wires.add(wire)
         self._all_gone.clear()

@@ -52,11 +52,11 @@ class Wire(asyncio.Protocol):
         "_pausing",
         "_pool",
         "_state",
-        "_taker",
-        "_transport",
         "_uploading",
         "opening",
         "rested",
+        "taker",
+        "transport",
     )
 
     def __init__(self, pool: Pool, taker: Taker) -> None:
@@ -66,9 +66,10 @@ class Wire(asyncio.Protocol):
         """How often the pool has seen it idle."""
         self._pool = pool
         self._known = pool.heads.known
-        self._taker: Taker | None = taker
+        self.taker: Taker | None = taker
+        """Of the answer that is due; None while it is idle."""
         taker.errand = self
-        self._transport: asyncio.Transport | None = None
+        self.transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self._state = _HEAD
         self._early = b""
@@ -87,36 +88,16 @@ class Wire(asyncio.Protocol):
 
     # -- for the pool
 
-    def send(self, taker: Taker, head: bytes, body: bytes) -> bool:
-        """Use it for a request; it is idle. False where it is of no use any more."""
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return False
-        self._taker = taker
-        taker.errand = self
-        if len(body) > LARGE:
-            self.write(head, body)
-        else:
-            pool = self._pool
-            if len(pool.wires) == len(pool.idle) + 1:  # nothing else is under way
-                transport.write(head + body)
-                return True
-            outbox = pool.outbox
-            if not outbox.waiting:
-                outbox.flush_soon()
-            outbox.waiting.append((transport, head + body))
-        return True
-
     def write(self, head: bytes, body: bytes) -> None:
         """The request. Nothing is sent where the connection was lost in the meantime, as its taker learns."""
-        if self._transport is None or self._transport.is_closing():
+        if self.transport is None or self.transport.is_closing():
             return
         self._uploading = self._odd = len(body) > LARGE
-        self._transport.writelines((head, body))
+        self.transport.writelines((head, body))
 
     def look(self, now: float, patience: int) -> None:
         """Called every now and then: give up what lasts too long, and be dropped after so many times idle."""
-        taker = self._taker
+        taker = self.taker
         if taker is None:
             self.rested += 1
             if self.rested > patience:
@@ -139,28 +120,28 @@ class Wire(asyncio.Protocol):
     def close(self) -> None:
         """End it when all is written. Nobody waits for an answer."""
         self._forget()
-        if self._transport is not None:
-            self._transport.close()
+        if self.transport is not None:
+            self.transport.close()
 
     # -- lane.Errand
 
     def pause(self) -> None:
-        if self._transport is not None and not self._pausing:
+        if self.transport is not None and not self._pausing:
             self._pausing = self._odd = True
-            self._transport.pause_reading()
+            self.transport.pause_reading()
 
     def resume(self) -> None:
-        if self._transport is not None and self._pausing:
+        if self.transport is not None and self._pausing:
             self._pausing = False
-            self._transport.resume_reading()
+            self.transport.resume_reading()
 
     def abort(self) -> None:
         self._forget()
         if self.opening is not None:
             self.opening.cancel()
             self.opening = None
-        if self._transport is not None:
-            self._transport.abort()
+        if self.transport is not None:
+            self.transport.abort()
 
     def limit(self, seconds: float) -> None:
         self._odd = True
@@ -169,10 +150,10 @@ class Wire(asyncio.Protocol):
     # -- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        taker = self._taker
+        taker = self.taker
         if taker is None:
             self.abort()
             return
@@ -189,25 +170,25 @@ class Wire(asyncio.Protocol):
             or head.length != len(data) - end
             or not head.simple
             or self._odd
-            or self._transport is None
-            or self._transport.is_closing()
+            or self.transport is None
+            or self.transport.is_closing()
         ):
             self._read_head(data)
             return
         # A whole answer like one before, after which the connection is idle: nearly every one is. What else there is to
         # do for an answer could be done for this one, too, in more steps.
-        self._taker = taker.errand = None
+        self.taker = taker.errand = None
         self.rested = 0
         self._pool.idle.append(self)
         taker.whole(head, data[end:])
 
     def eof_received(self) -> None:
-        if self._taker is not None and self._state == _END:
+        if self.taker is not None and self._state == _END:
             self._finish(keep=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.lost(self)
-        if self._taker is None:
+        if self.taker is None:
             return
         if self._state != _HEAD:
             why = INCOMPLETE
@@ -259,14 +240,14 @@ class Wire(asyncio.Protocol):
             self.limit(HEAD_PATIENCE)
 
     def _take_whole(self, head: WireHead, body: bytes, exact: bool) -> None:
-        taker = self._taker
+        taker = self.taker
         assert taker is not None
         self._rest(head.keep and exact)
         taker.errand = None
         taker.whole(head, body)
 
     def _begin(self, head: WireHead, data: bytes, at: int) -> None:
-        taker = self._taker
+        taker = self.taker
         assert taker is not None
         self._deadline = 0.0
         if head.status < 200:
@@ -283,11 +264,11 @@ class Wire(asyncio.Protocol):
         if head.chunked:
             self._chunks = Chunks()
         taker.begun(head)
-        if at < len(data) and self._taker is taker:
+        if at < len(data) and self.taker is taker:
             self._read_body(data, at)
 
     def _read_body(self, data: bytes, at: int = 0) -> None:
-        taker = self._taker
+        taker = self.taker
         assert taker is not None
         if self._state == _CHUNKS:
             self._read_chunks(taker, data, at)
@@ -297,7 +278,7 @@ class Wire(asyncio.Protocol):
             end = min(end, at + self._left)
             self._left -= end - at
         taker.took(cut(data, at, end))
-        if self._state == _LENGTH and not self._left and self._taker is taker:
+        if self._state == _LENGTH and not self._left and self.taker is taker:
             self._finish(keep=end == len(data))
 
     def _read_chunks(self, taker: Taker, data: bytes, at: int) -> None:
@@ -309,13 +290,13 @@ class Wire(asyncio.Protocol):
             return
         for piece in pieces:
             taker.took(piece)
-            if self._taker is not taker:
+            if self.taker is not taker:
                 return
         if chunks.done:
             self._finish(keep=not chunks.rest)
 
     def _finish(self, keep: bool) -> None:
-        taker = self._taker
+        taker = self.taker
         assert taker is not None
         assert self._head is not None
         self._rest(keep and self._head.keep)
@@ -327,7 +308,7 @@ class Wire(asyncio.Protocol):
     def _rest(self, keep: bool) -> None:
         """The answer is complete: become idle if that is possible."""
         self._forget()
-        transport = self._transport
+        transport = self.transport
         assert transport is not None
         if self._uploading:
             self._uploading = False
@@ -341,7 +322,7 @@ class Wire(asyncio.Protocol):
             transport.close()
 
     def _forget(self) -> None:
-        self._taker = None
+        self.taker = None
         self._odd = False
         self._state = _HEAD
         self._early = b""
@@ -351,7 +332,7 @@ class Wire(asyncio.Protocol):
         self.rested = 0
 
     def _report(self, problem: str) -> None:
-        taker = self._taker
+        taker = self.taker
         self.abort()
         if taker is not None:
             taker.errand = None
