@@ -142,6 +142,9 @@ Done: TypeAlias = Callable[[Outcome], None]
 class Origin(Protocol):
     """The client's side of an exchange, for whoever serves it."""
 
+    def emit(self, notification: Notification) -> None:
+        """Something to tell the client before the outcome."""
+
     def pour(self, source: Source) -> Pipe | None:
         """Where a large result may go as it arrives: a pipe for the bytes of the result alone. None where it has to be
         whole."""
@@ -156,9 +159,9 @@ class Origin(Protocol):
 class Exchange(Struct, eq=False):
     """One client request on its way through the gateway.
 
-    `params` holds the request's members as the client sent them; `arguments` is decoded on demand. `emit` sends a
-    notification to the client on this request's own stream. `cancelled` turns true when the client gave up; then
-    nothing more reaches it, and whoever works for the exchange is told through `on_cancel`.
+    `params` holds the request's members as the client sent them; `arguments` is decoded on demand. `cancelled` turns
+    true when the client gave up; then nothing more reaches it, and whoever works for the exchange is told through
+    `on_cancel`.
     """
 
     method: str
@@ -167,7 +170,6 @@ class Exchange(Struct, eq=False):
     """The `_meta` as it came (empty where none did), while it may go on as it is within its era, and nobody has looked
     into it through `meta`."""
     caller: Caller
-    emit: Callable[[Notification], None]
     name: str = ""
     """What the client asked for by name or URI; empty where the method has none. This, and not what `params` say, is
     looked up: a filter that changes it before routing has something else called."""
@@ -200,6 +202,11 @@ class Exchange(Struct, eq=False):
     whole: bool = False
     """Somebody has to see the result whole: set it, and it is not handed on while it arrives."""
     _arguments: Any = msgspec.UNSET
+
+    def emit(self, notification: Notification) -> None:
+        """Send a notification to the client on this request's own stream, while anybody waits there."""
+        if self.origin is not None:
+            self.origin.emit(notification)
 
     @property
     def meta(self) -> Members:

@@ -82,11 +82,32 @@ def make_exchange(
     `name` and `server` are what the router would find out; without a `name`, that of the params counts.
     """
     members = None if params is None else raw_members(params)
-    exchange = Exchange(method, members, b"", caller or make_caller(), emit or _ignore)
+    exchange = Exchange(method, members, b"", caller or make_caller())
+    if emit is not None:
+        exchange.origin = _Emits(emit)
     given = (params or {}).get("name", (params or {}).get("uri", ""))
     exchange.name = exchange.target = name or (given if isinstance(given, str) else "")
     exchange.server = server
     return exchange
+
+
+class _Emits:
+    """An `Origin` that takes nothing but notifications."""
+
+    def __init__(self, emit: Callable[[Notification], None]) -> None:
+        self._emit = emit
+
+    def emit(self, notification: Notification) -> None:
+        self._emit(notification)
+
+    def pour(self, source: Source) -> Pipe | None:
+        return None
+
+    def paused(self) -> None:
+        """Nobody cares."""
+
+    def asked_more(self) -> None:
+        """Nobody cares."""
 
 
 def raw_members(values: Mapping[str, Any]) -> Members:
@@ -273,7 +294,3 @@ def echo(message: bytes) -> bytes | None:
         return None
     result = request.get("params", msgspec.Raw(b"{}"))
     return msgspec.json.encode({"jsonrpc": "2.0", "id": request["id"], "result": result})
-
-
-def _ignore(notification: Notification) -> None:
-    """Nobody listens."""

@@ -80,8 +80,7 @@ def _check_forgetting(filter: Filter) -> None:
     """`after` is not called for an exchange that was cancelled: nothing may wait for it."""
     watched: list[weakref.ref[Exchange]] = []
     for _ in range(CROWD):
-        exchange = _Watched("tools/call", {"name": b'"search"'}, {}, make_caller(), lambda notification: None)
-        exchange.name = "search"
+        exchange = _Watched("tools/call", {"name": b'"search"'}, {}, make_caller(), "search")
         watched.append(weakref.ref(exchange))
         filter.before(exchange)
         exchange.cancel("the client gave up")

@@ -14,7 +14,7 @@ from only1mcp_kernel.gateway.clients.load import Load
 from only1mcp_kernel.gateway.clients.reading import subject
 from only1mcp_kernel.gateway.clients.rounds import Round
 from only1mcp_kernel.gateway.clients.sessions import Session
-from only1mcp_kernel.gateway.clients.sinks import ResultPipe, Sink, malformed, nobody
+from only1mcp_kernel.gateway.clients.sinks import ResultPipe, Sink, malformed
 from only1mcp_kernel.protocol import legacy
 from only1mcp_kernel.protocol.meta import NOTHING, Said
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR, REVISIONS
@@ -50,7 +50,6 @@ def first_exchange(session: Session, message: Envelope, params: Members, said: S
         params or None,
         params.get("_meta", b""),
         session.caller,
-        nobody,
         subject(method, params) if params else "",
         progress_token=bytes(said.progress_token) if said.progress_token else None,
         log_level=session.log_level,  # a modern server has to be told with each request
@@ -84,7 +83,7 @@ class LegacyRequest(Struct, eq=False):
     def start(self, handler: Handler) -> None:
         """Serve it, for the first time."""
         exchange = self.exchange
-        exchange.emit, exchange.origin = self.emit, self
+        exchange.origin = self
         self._session.requests[self._message.id] = self
         handler(exchange, self.done)
 
@@ -221,7 +220,7 @@ class LegacyRequest(Struct, eq=False):
 
     def _anew(self) -> Exchange:
         exchange = self.exchange = first_exchange(self._session, self._message, self._params, self._said)
-        exchange.emit, exchange.origin = self.emit, self
+        exchange.origin = self
         return exchange
 
     def _finish(self, message: bytes) -> None:
@@ -229,7 +228,7 @@ class LegacyRequest(Struct, eq=False):
         session, exchange = self._session, self.exchange
         session.requests.pop(self._message.id, None)
         self._load.leave(session.caller.principal.id)
-        exchange.emit, exchange.origin = nobody, None
+        exchange.origin = None
         if message:
             self._outlet.finish(message)
         else:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from only1mcp_kernel.gateway.clients.load import Load
-from only1mcp_kernel.gateway.clients.sinks import Outlet, ResultPipe, malformed, nobody
+from only1mcp_kernel.gateway.clients.sinks import Outlet, ResultPipe, malformed
 from only1mcp_kernel.protocol import modern
 from only1mcp_kernel.protocol.meta import Said
 from only1mcp_kernel.wire import envelope as wire
@@ -33,7 +33,7 @@ from only1mcp_sdk.members import split
 
 def stateless_exchange(message: Envelope, params: Members, said: Said, caller: Caller, name: str) -> Exchange:
     """What such a request asks for. Raises `Refused` for malformed answers of a retry, or no log level."""
-    exchange = Exchange(message.method, params, params.get("_meta", b""), caller, nobody, name)
+    exchange = Exchange(message.method, params, params.get("_meta", b""), caller, name)
     if said.log_level or said.related_task or not said.client_info:
         exchange.meta = split(params["_meta"])  # it does not go on as it is
     if said.progress_token:
@@ -59,7 +59,7 @@ class ModernRequest(Struct, eq=False):
     def start(self, handler: Handler) -> None:
         """Serve it."""
         exchange = self.exchange
-        exchange.emit, exchange.origin = self.emit, self
+        exchange.origin = self
         handler(exchange, self.done)
 
     # -- only1mcp_sdk.Origin
@@ -101,7 +101,7 @@ class ModernRequest(Struct, eq=False):
         self._load.leave(exchange.caller.principal.id)
         if self._on_end is not None:
             self._on_end()
-        exchange.emit, exchange.origin = nobody, None
+        exchange.origin = None
         if exchange.cancelled:
             self._sink.finish()
         elif type(outcome) is Result:

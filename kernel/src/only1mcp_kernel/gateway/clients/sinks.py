@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR
-from only1mcp_sdk import Channel, Failure, Notification, Pipe, Source
+from only1mcp_sdk import Channel, Failure, Pipe, Source
 
 NOTHING: Mapping[str, str] = {}
 
@@ -136,10 +136,6 @@ class _Part(Sink):
 
     def pour(self, source: Source) -> Pipe | None:
         return None
-
-
-def nobody(notification: Notification) -> None:
-    """Hears what is said after the end."""
 
 
 def malformed(error: ValueError) -> Failure:

@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
-from only1mcp_sdk import Done, Exchange, Failure, Handler, InputRequired, Notification, Outcome, Result
+from only1mcp_sdk import (
+    Done,
+    Exchange,
+    Failure,
+    Handler,
+    InputRequired,
+    Json,
+    Notification,
+    Origin,
+    Outcome,
+    Pipe,
+    Result,
+    Source,
+)
 from only1mcp_sdk.members import encode
+
+
+class _Translated:
+    """An `Origin` that is told of shown URIs."""
+
+    __slots__ = ("_origin", "_put_right", "asked_more", "paused")
+
+    def __init__(self, origin: Origin, put_right: Callable[[Json], Json]) -> None:
+        self._origin = origin
+        self._put_right = put_right
+        self.paused = origin.paused
+        self.asked_more = origin.asked_more
+
+    def emit(self, notification: Notification) -> None:
+        self._origin.emit(Notification(notification.method, self._put_right(notification.params)))
+
+    def pour(self, source: Source) -> Pipe | None:
+        return None  # it has to be seen whole
 
 
 def translated(aliases: Mapping[str, str], handler: Handler) -> Handler:
@@ -21,11 +52,6 @@ def translated(aliases: Mapping[str, str], handler: Handler) -> Handler:
         return raw
 
     def serve(exchange: Exchange, done: Done) -> None:
-        emit = exchange.emit
-
-        def emit_translated(notification: Notification) -> None:
-            emit(Notification(notification.method, put_right(notification.params)))
-
         def leave(outcome: Outcome) -> None:
             if isinstance(outcome, Result):
                 outcome = Result(put_right(outcome.raw), outcome.era)
@@ -39,7 +65,8 @@ def translated(aliases: Mapping[str, str], handler: Handler) -> Handler:
                 outcome = InputRequired(questions, outcome.state, put_right(outcome.raw))
             done(outcome)
 
-        exchange.emit = emit_translated
+        if exchange.origin is not None:
+            exchange.origin = _Translated(exchange.origin, put_right)
         exchange.whole = True
         handler(exchange, leave)
 

@@ -30,9 +30,7 @@ class Outbox:
         """Write everything now."""
         waiting, self.waiting = self.waiting, []
         for transport, data in waiting:
-            if transport.is_closing():
-                continue  # whose it is hears of that in another way
             try:
                 transport.write(data)
-            except Exception:
+            except Exception:  # it was closed; whose it is hears of that in another way
                 transport.abort()

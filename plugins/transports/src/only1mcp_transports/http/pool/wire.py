@@ -165,14 +165,7 @@ class Wire(asyncio.Protocol):
         if head is None:
             end = self._end = data.find(b"\r\n\r\n") + 4
             head = self._known.get(data[:end])
-        if (
-            head is None
-            or head.length != len(data) - end
-            or not head.simple
-            or self._odd
-            or self.transport is None
-            or self.transport.is_closing()
-        ):
+        if head is None or head.length != len(data) - end or not head.simple or self._odd:
             self._read_head(data)
             return
         # A whole answer like one before, after which the connection is idle: nearly every one is. What else there is to
