@@ -33,6 +33,8 @@ class Envelope(Struct, gc=False):
     params: Json = _ABSENT
     result: Json = _ABSENT
     error: Json = _ABSENT
+    name: str = ""
+    """What a call is of, where that was read along."""
 
 
 class BadMessage(Exception):

@@ -6,6 +6,7 @@ unseen. Any other message is None here, and for `envelope` to read; what is read
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -13,7 +14,7 @@ from msgspec import Raw, Struct
 
 from only1mcp_kernel.wire.envelope import Envelope, request
 from only1mcp_sdk import Json, Members
-from only1mcp_sdk.members import join
+from only1mcp_sdk.members import join, text
 
 _ABSENT = Raw(b"")
 
@@ -50,6 +51,9 @@ _CALL = len(b',"params":{"name":,"arguments":}')
 _META = len(b',"_meta":')
 _RESULT = len(b'{"jsonrpc":"2.0","id":,"result":}')
 _BEGINS_ID = frozenset(b'"-0123456789')
+_SHORT = 80
+_known = lru_cache(4096)(text)
+"""Most names come again and again."""
 
 
 def read_request(body: bytes) -> tuple[Envelope, Members] | None:
@@ -64,10 +68,13 @@ def read_request(body: bytes) -> tuple[Envelope, Members] | None:
     if id[0] not in _BEGINS_ID:
         return None
     accounted = _REQUEST + len(id) + len(method)
+    called = ""
     if params.arguments is not _ABSENT:  # a call; of anything else, not everything would be accounted for
         name, arguments = bytes(params.name), bytes(params.arguments)
         members = {"name": name, "arguments": arguments}
         accounted += _CALL + len(name) + len(arguments)
+        if len(name) < _SHORT:
+            called = _known(name) or ""
         if params.meta is not _ABSENT:
             meta = members["_meta"] = bytes(params.meta)
             accounted += _META + len(meta)
@@ -80,7 +87,7 @@ def read_request(body: bytes) -> tuple[Envelope, Members] | None:
     spaces = len(body) - accounted
     if spaces and not _spaced(body, spaces, b"}}", members, id + method.encode()):
         return None
-    return Envelope(id, method), members
+    return Envelope(id, method, name=called), members
 
 
 def _members(params: _Params) -> Members:

@@ -304,7 +304,7 @@ class Gate:
     ) -> ModernRequest | Listening:
         """A request that stands alone; started. `on_end` is called when it is over. Raises `Refused`."""
         method, serving = message.method, self._serving
-        name = subject(method, params) if params else ""
+        name = message.name or subject(message, params)
         known = arrival.found
         if (
             type(known) is not Introduction

@@ -50,7 +50,7 @@ def first_exchange(session: Session, message: Envelope, params: Members, said: S
         params or None,
         params.get("_meta", b""),
         session.caller,
-        subject(method, params) if params else "",
+        message.name or subject(message, params),
         progress_token=bytes(said.progress_token) if said.progress_token else None,
         log_level=session.log_level,  # a modern server has to be told with each request
     )

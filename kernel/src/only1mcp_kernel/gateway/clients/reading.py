@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TypeAlias
 
 from only1mcp_kernel.protocol.meta import NOTHING, Said, read_meta
@@ -46,18 +45,8 @@ def _bad(message: Envelope, error: ValueError) -> BadMessage:
     return BadMessage(INVALID_PARAMS, f"Invalid params: {error}", message.id or wire.NO_ID)
 
 
-def subject(method: str, params: Members) -> str:
+def subject(message: Envelope, params: Members) -> str:
     """What a request names: a tool, a prompt, a URI or a task; empty where it names nothing."""
-    named = params.get("name" if method == "tools/call" else _member(method))
-    if named is None:
-        return ""
-    return (text(named) if len(named) > _SHORT else _known(named)) or ""
-
-
-def _member(method: str) -> str:
-    return NAME_PARAM.get(method) or ("uri" if method.startswith("resources/") else "name")
-
-
-_SHORT = 80
-_known = lru_cache(4096)(text)
-"""Most names come again and again."""
+    method = message.method
+    member = NAME_PARAM.get(method) or ("uri" if method.startswith("resources/") else "name")
+    return message.name or text(params.get(member)) or ""

@@ -74,8 +74,9 @@ class Attempts:
     def serve_with(self, attempt: Handler) -> Handler:
         """The handler of logical calls: it rejoins the call a retry comes back to, else picks an endpoint and has
         `attempt` (this server's own, with filters around it) serve it there."""
-        server, balancer = self._server, self._balancer
-        at = self._begin if attempt == self.attempt else _through(attempt)
+        server, balancer, levels = self._server, self._balancer, self._levels
+        direct = attempt == self.attempt
+        at = self._begin if direct else _through(attempt)
 
         def serve(exchange: Exchange, done: Done) -> None:
             if exchange.state is not None or exchange.endpoint:
@@ -91,7 +92,17 @@ class Attempts:
                 done(self._unavailable(server.problem))
                 return
             exchange.endpoint = endpoint.key
-            at(endpoint, exchange, done)
+            caller = exchange.caller
+            link = endpoint.used.get(caller) if direct else None
+            if (
+                link is None
+                or not link.alive
+                or levels.wanted
+                or (exchange.log_level and caller.era == "modern")
+            ):
+                at(endpoint, exchange, done)
+            else:  # as a rule
+                self._call(endpoint, link, exchange, done)
 
         return serve
 
@@ -152,7 +163,7 @@ class Attempts:
                 endpoint.used[caller] = link
         if link is None or self._levels.wanted or (exchange.log_level is not None and caller.era == "modern"):
             self._over(link, endpoint, exchange, done)
-        else:  # as a rule
+        else:
             self._call(endpoint, link, exchange, done)
 
     def _over(self, link: Link | None, endpoint: Endpoint, exchange: Exchange, done: Done) -> None:
