@@ -80,6 +80,10 @@ def read_request(body: bytes) -> tuple[Envelope, Members] | None:
             accounted += _META + len(meta)
     elif params is _NO_PARAMS:
         members = {}
+    elif params.meta is not _ABSENT and params.name is _ABSENT and params.uri is _ABSENT:  # a list, for one
+        meta = bytes(params.meta)
+        members = {"_meta": meta}
+        accounted += _PARAMS + _META - 1 + len(meta)
     else:
         members = _members(params)
         accounted += _PARAMS + sum(len(key) + len(value) + 4 for key, value in members.items())

@@ -18,7 +18,7 @@ from only1mcp_kernel.gateway.routing.pipeline import fault
 from only1mcp_kernel.gateway.routing.translation import translated
 from only1mcp_kernel.gateway.routing.views import Views
 from only1mcp_kernel.gateway.servers.call import CANCELLED
-from only1mcp_kernel.gateway.servers.catalogue import BY_METHOD, declared
+from only1mcp_kernel.gateway.servers.catalogue import BY_METHOD, ListKind, declared
 from only1mcp_kernel.gateway.servers.endpoint import ERAS
 from only1mcp_kernel.gateway.servers.request import ServerError
 from only1mcp_kernel.gateway.servers.server import Server
@@ -63,6 +63,7 @@ class Router:
     ) -> None:
         self.views = views
         self.servers = servers
+        self._listings = tuple(server.listings for server in servers.values())
         self._profile = profile.name
         self._page_size = profile.page_size
         self._pages = pages
@@ -122,19 +123,24 @@ class Router:
             done(self._pages.following(each.method, cursor, exchange.caller))
             return
 
-        def first() -> None:
-            listed = self.views.listing(each, exchange.caller)
-            done(self._pages.first(each.method, listed, self._page_size, exchange.caller))
-            for server in self.servers.values():
-                server.listings.revisit(exchange.caller)
+        for listings in self._listings:
+            if listings.lacks(exchange.caller):
+                self._after_listing(exchange, done, lambda: self._list_now(each, exchange, done))
+                return
+        self._list_now(each, exchange, done)
 
-        self._after_listing(exchange, done, first)
+    def _list_now(self, each: ListKind, exchange: Exchange, done: Done) -> None:
+        caller = exchange.caller
+        done(self._pages.first(each.method, self.views.listing(each, caller), self._page_size, caller))
+        for listings in self._listings:
+            if listings.unannounced:
+                listings.revisit(caller)
 
     def _after_listing(self, exchange: Exchange, done: Done, go_on: Callable[[], None]) -> None:
         """Give servers that have not been listed for a caller like this one a moment, then go on with what is there.
         Those that come later are announced by list_changed."""
         caller = exchange.caller
-        lacking = [server.listings for server in self.servers.values() if server.listings.lacks(caller)]
+        lacking = [listings for listings in self._listings if listings.lacks(caller)]
         if not lacking:
             go_on()
             return

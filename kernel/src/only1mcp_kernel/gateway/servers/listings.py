@@ -63,7 +63,7 @@ class Listings:
         self._wanted: dict[Variant | None, float] = {}
         """When each variant was first asked for; None for the server's first answer of all."""
         self._listed_at: dict[Variant, float] = {}
-        self._unannounced: set[Variant] = set()
+        self.unannounced: set[Variant] = set()
         """The variants of whose changes the server does not tell."""
         self._stale: set[EntryKind] = set()
         self._doubted = False
@@ -87,9 +87,12 @@ class Listings:
 
     def lacks(self, caller: Caller) -> bool:
         """Whether `ready` would wait."""
-        return not self.answered.is_set() or (
-            bool(self._reachable()) and self.variant(caller) not in self.fetched
-        )
+        if not self.answered.is_set():
+            return True
+        reachable = self._reachable()
+        if not reachable:
+            return False
+        return (reachable[0].era_for(caller) or caller.era, caller.capabilities.group) not in self.fetched
 
     def patience(self, caller: Caller, seconds: float) -> float:
         """How much longer a list should wait for this caller's catalogue: `seconds` from when somebody first wanted it,
@@ -120,11 +123,9 @@ class Listings:
     def revisit(self, caller: Caller) -> None:
         """Somebody lists: a server that does not tell of changes is listed again, unless that was done just now. What
         is new is announced."""
-        if not self._unannounced:
-            return
         variant = self.variant(caller)
         age = asyncio.get_running_loop().time() - self._listed_at.get(variant, 0.0)
-        if variant in self._unannounced and variant in self.fetched and age > REVISIT_SECONDS:
+        if variant in self.unannounced and variant in self.fetched and age > REVISIT_SECONDS:
             self.fetch(caller)
 
     def known(self) -> list[Catalogue]:
@@ -186,16 +187,16 @@ class Listings:
         known = self.fetched.get(variant)
         self.fetched[variant] = catalogue
         if catalogue.announced():
-            self._unannounced.discard(variant)
+            self.unannounced.discard(variant)
         else:
-            self._unannounced.add(variant)
+            self.unannounced.add(variant)
         self._plan()
         self._listed_at.pop(variant, None)
         self._listed_at[variant] = asyncio.get_running_loop().time()
         while len(self._listed_at) > MAX_FETCHED:  # clients declare what they like
             oldest = next(iter(self._listed_at))
             del self._listed_at[oldest]
-            self._unannounced.discard(oldest)
+            self.unannounced.discard(oldest)
             self.fetched.pop(oldest, None)
         self.memory.keep(variant, catalogue)
         return known != catalogue
