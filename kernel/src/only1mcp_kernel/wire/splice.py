@@ -115,15 +115,31 @@ class Splice:
 
     def _closing(self, last: bytes) -> int:
         """The offset behind the bracket that closes the result."""
-        for position, byte in enumerate(self._without_escapes(last)):
-            if byte == _QUOTE:
+        text = self._without_escapes(last)
+        position = 0
+        while position < len(text):
+            quote = text.find(b'"', position)
+            stop = len(text) if quote < 0 else quote
+            if not self._in_string:
+                between = text[position:stop]
+                if between.count(b"}") + between.count(b"]") < self._depth:
+                    self._brackets(between)
+                else:
+                    closing = self._closing_in(between)
+                    if closing is not None:
+                        return position + closing
+            if quote >= 0:
                 self._in_string = not self._in_string
-            elif self._in_string:
-                continue
-            elif byte in b"[{":
+            position = stop + 1
+        raise Malformed("the answer ends early")
+
+    def _closing_in(self, text: bytes) -> int | None:
+        """The same of a text between strings; None where it is not in there."""
+        for position, byte in enumerate(text):
+            if byte in b"[{":
                 self._depth += 1
             elif byte in b"]}":
                 self._depth -= 1
                 if not self._depth:
                     return position + 1
-        raise Malformed("the answer ends early")
+        return None

@@ -22,6 +22,10 @@ COPIED = 16 * 1024
 """Bytes up to which it is quicker to put a message behind its head than to write the two as they are."""
 
 
+SMALL = 2048
+"""Bytes of a body in pieces that are not worth a write of their own."""
+
+
 class Answer(Struct, eq=False):
     """Implements `only1mcp_sdk.Answer`."""
 
@@ -152,22 +156,30 @@ class Answer(Struct, eq=False):
 
 
 class Chunks:
-    """A body in pieces, each a chunk (RFC 9112, section 7.1). A `Pipe`."""
+    """A body in pieces, each a chunk (RFC 9112, section 7.1). A `Pipe`. Small pieces go along with the next one."""
 
-    __slots__ = ("_connection", "over")
+    __slots__ = ("_connection", "_small", "over")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._small = b""
         self.over = False
 
     def write(self, piece: bytes | memoryview) -> None:
-        if not self.over and piece:
-            self._connection.write_all((b"%x\r\n" % len(piece), piece, b"\r\n"))
+        if self.over:
+            return
+        small = self._small
+        size = len(small) + len(piece)
+        if size <= SMALL:
+            self._small += piece
+        else:
+            self._small = b""
+            self._connection.write_all((b"%x\r\n" % size, small, piece, b"\r\n"))
 
     def end(self) -> None:
         if not self.over:
             self.over = True
-            self._connection.write(LAST_CHUNK)
+            self._connection.write((_chunk(self._small) if self._small else b"") + LAST_CHUNK)
             self._connection.answered()
 
     def fail(self, problem: str) -> None:
