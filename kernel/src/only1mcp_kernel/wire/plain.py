@@ -149,6 +149,5 @@ def _spaced(body: bytes, spaces: int, end: bytes, members: Members, rest: bytes)
             rest, last = rest + last, each
         else:
             rest += each
-    if b" " in rest:
-        spaces += rest.count(b" ")
+    spaces += rest.count(b" ")
     return body.count(b" ", 0, len(body) - len(last)) == spaces

@@ -171,6 +171,6 @@ def sse_event(message: bytes, event: str = "") -> bytes:
     head = f"id: {event}\n".encode() if event else b""
     if not message:
         head += RETRY
-    if b"\n" in message or b"\r" in message:
+    if message.find(b"\n") >= 0 or message.find(b"\r") >= 0:
         message = b"\ndata: ".join(_LINE_END.split(message))
     return b"%sdata: %s\n\n" % (head, message)

@@ -243,4 +243,4 @@ def lone_message(piece: bytes) -> bytes | None:
         message = piece[start:-2]
     else:
         return None
-    return None if not message or b"\n" in message or b"\r" in message else message
+    return message if message and message.find(b"\n") < 0 and message.find(b"\r") < 0 else None

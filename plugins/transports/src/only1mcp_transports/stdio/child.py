@@ -156,6 +156,9 @@ class Child:
         if len(line) > self._lines.limit:
             self._fail(f"it sent a line of more than {self._lines.limit} bytes (max_line_bytes)")
             return
+        if line.startswith(b"{"):  # as a rule
+            self._inbox.received(line, None)
+            return
         text = line.strip()
         if text[:1] in (b"{", b"["):
             self._inbox.received(text, None)

@@ -74,8 +74,4 @@ class Lines:
 def as_line(message: bytes) -> bytes:
     """A JSON text as one line, without its end. Line breaks in it are white space between its values (RFC 8259,
     section 2); a lone carriage return is one of them, because some readers end a line there too."""
-    if b"\n" in message:
-        message = message.replace(b"\n", b" ")
-    if b"\r" in message:
-        message = message.replace(b"\r", b" ")
-    return message
+    return message.replace(b"\n", b" ").replace(b"\r", b" ")
