@@ -37,6 +37,7 @@ from only1mcp_sdk import (
 )
 from only1mcp_sdk.members import join, quoted, split, text
 
+_NOTHING_MORE = Poured(b"", "legacy")
 MAX_ROUNDS = 10
 """How often a modern server may answer one request with questions. A legacy one asks as often as it wants: it works on
 all the while."""
@@ -107,13 +108,10 @@ class LegacyRequest(Struct, eq=False):
     # -- for the session
 
     def cancel(self, reason: str) -> None:
-        if self._finished:
-            return
-        if self._round is not None:
-            self._round.withdraw()
-            self._round = None
-        self._finish(b"")  # first: after a cancel the client hears nothing more
-        self.exchange.cancel(reason)
+        if not self._finished:
+            exchange = self.exchange
+            self.done(_NOTHING_MORE)  # first: after a cancel the client hears nothing more
+            exchange.cancel(reason)
 
     def emit(self, notification: Notification) -> None:
         if self._finished:
@@ -168,28 +166,43 @@ class LegacyRequest(Struct, eq=False):
                 return
             self._round.withdraw()
             self._round = None
-        if type(outcome) is Result:
-            if outcome.era == "legacy":
-                self._finish(wire.RESPONSE % (self._message.id, outcome.raw))
+        message: bytes | None
+        if type(outcome) is Result and outcome.era == "legacy":  # as a rule
+            message = wire.RESPONSE % (self._message.id, outcome.raw)
+        else:
+            message = self._written(outcome)
+            if message is None:
                 return
-            try:
-                result = legacy.write_result(outcome)
-            except ValueError as error:
-                self._finish(wire.error(self._message.id, malformed(error).raw))
-            else:
-                self._finish(wire.response(self._message.id, result))
-        elif isinstance(outcome, Poured):
-            self._finish(b"")
-        elif isinstance(outcome, Failure):
-            self._finish(wire.error(self._message.id, outcome.raw))
-        elif isinstance(outcome, InputRequired):
+        self._finished = True
+        session = self._session
+        session.requests.pop(self._message.id, None)
+        self._load.leave(session.caller.principal.id)
+        self.exchange.origin = None
+        if message:
+            self._outlet.finish(message)
+        else:
+            self._outlet.finish(status=202)
+
+    def _written(self, outcome: Outcome) -> bytes | None:
+        """The answer; empty where there is no more to say, None where the client is asked first."""
+        id = self._message.id
+        if isinstance(outcome, Poured):
+            return b""
+        if isinstance(outcome, Failure):
+            return wire.error(id, outcome.raw)
+        if isinstance(outcome, InputRequired):
             self._ask(outcome)
+            return None
+        try:
+            return wire.response(id, legacy.write_result(outcome))
+        except ValueError as error:
+            return wire.error(id, malformed(error).raw)
 
     def _ask(self, outcome: InputRequired) -> None:
         if outcome.raw and self._rounds == MAX_ROUNDS:
             self.exchange.cancel("too many rounds of questions")
-            failure = Failure.of(INTERNAL_ERROR, f"The server asked for input more than {MAX_ROUNDS} times")
-            self._finish(wire.error(self._message.id, failure.raw))
+            problem = f"The server asked for input more than {MAX_ROUNDS} times"
+            self.done(Failure.of(INTERNAL_ERROR, problem))
         else:
             self._rounds += 1
             self._round = Round(self._session, self.sink, outcome, self._reenter, self._go_on)
@@ -209,7 +222,7 @@ class LegacyRequest(Struct, eq=False):
         self._round = None
         failed = next(iter(refusals.values()), None)
         if failed is not None:  # it has no way to be told: the request ends with it
-            self._finish(wire.error(self._message.id, failed))
+            self.done(Failure(INTERNAL_ERROR, "", failed))
             return
         exchange = self._anew()
         exchange.answers, exchange.state = answers, asked.state
@@ -222,14 +235,3 @@ class LegacyRequest(Struct, eq=False):
         exchange = self.exchange = first_exchange(self._session, self._message, self._params, self._said)
         exchange.origin = self
         return exchange
-
-    def _finish(self, message: bytes) -> None:
-        self._finished = True
-        session, exchange = self._session, self.exchange
-        session.requests.pop(self._message.id, None)
-        self._load.leave(session.caller.principal.id)
-        exchange.origin = None
-        if message:
-            self._outlet.finish(message)
-        else:
-            self._outlet.finish(status=202)
