@@ -67,6 +67,14 @@ BIG = {"id first": "big, id first c16", "result first": "big, result first c16"}
 BARS = (
     Bar("CPU of a call to the floor's, legacy", CALL, "only1mcp", "floor", _cpu, 1.35),
     Bar("CPU of a call to the floor's, legacy, with a filter", CALL, "only1mcp-filter", "floor", _cpu, 1.35),
+    Bar(
+        "CPU of a call to the floor's, legacy, with a middleware",
+        CALL,
+        "only1mcp-middleware",
+        "floor",
+        _cpu,
+        1.6,
+    ),
     Bar("CPU of a call to the floor's, modern", MODERN, "only1mcp-modern", "floor", _cpu, 1.5),
     Bar(
         "CPU of a call to the floor's, modern, with a filter",

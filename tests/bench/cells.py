@@ -38,6 +38,7 @@ CELLS = (
             "aiohttp",
             "only1mcp",
             "only1mcp-filter",
+            "only1mcp-middleware",
             "only1mcp-asyncio",
             "only1mcp-sse1",
             "only1mcp-sse2",

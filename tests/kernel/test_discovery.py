@@ -41,6 +41,7 @@ def test_the_kinds_are_those_of_the_sdk() -> None:
         "connector",
         "balancer",
         "filter",
+        "middleware",
         "transform",
         "secret",
         "authenticator",

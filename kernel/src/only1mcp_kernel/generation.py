@@ -14,7 +14,7 @@ from pathlib import Path
 from only1mcp_kernel.component import Workshop
 from only1mcp_kernel.config.model import Config, ProfileConfig, ServerConfig
 from only1mcp_kernel.gateway.routing.pages import Pages
-from only1mcp_kernel.gateway.routing.pipeline import Named, compile_chain
+from only1mcp_kernel.gateway.routing.pipeline import Chains
 from only1mcp_kernel.gateway.routing.router import LevelSetter, Router
 from only1mcp_kernel.gateway.routing.table import Former
 from only1mcp_kernel.gateway.routing.views import Views
@@ -25,7 +25,7 @@ from only1mcp_kernel.gateway.servers.server import Server
 from only1mcp_kernel.gateway.servers.sharing import Terms
 from only1mcp_kernel.gateway.tasks.ids import TaskIds
 from only1mcp_kernel.tasks import Tasks
-from only1mcp_sdk import Authenticator, Filter, Handler, Listener, OpenFailed, Transform
+from only1mcp_sdk import Authenticator, Handler, Listener, OpenFailed, Transform
 
 
 class Surroundings:
@@ -79,7 +79,11 @@ async def open_generation(config: Config, around: Surroundings, insecure: bool) 
         enter = stack.enter_async_context
         workshop = around.workshop
         generation.authenticators = tuple([await enter(workshop.open(each)) for each in config.authenticate])
-        filters: list[Named] = [(each.place, await enter(workshop.open(each))) for each in config.filters]
+        chains = Chains(
+            [(each.place, await enter(workshop.open(each))) for each in config.filters],
+            [(each.place, await enter(workshop.open(each))) for each in config.middleware],
+            around.tasks,
+        )
         # Before the servers: where a port is taken, no child is started for nothing.
         generation.listeners = tuple([await enter(workshop.open(each)) for each in config.listen])
         _refuse_exposure(generation, insecure)
@@ -93,10 +97,9 @@ async def open_generation(config: Config, around: Surroundings, insecure: bool) 
         }
         for profile in config.profiles.values():
             opened = [await enter(workshop.open(each)) for each in profile.transforms]
-            router = _build_router(generation, profile, transforms, opened, filters, around)
+            router = _build_router(generation, profile, transforms, opened, chains, around)
             generation.routers[profile.name] = router
-            handler = compile_chain(filters, "gateway", router.route)
-            generation.handlers[profile.name] = handler
+            generation.handlers[profile.name] = chains.around("gateway", router.route)
         generation._stack = stack.pop_all()
         return generation
     raise AssertionError("unreachable")
@@ -107,7 +110,7 @@ def _build_router(
     profile: ProfileConfig,
     transforms: dict[str, list[Transform]],
     profile_transforms: list[Transform],
-    filters: list[tuple[str, Filter]],
+    chains: Chains,
     around: Surroundings,
 ) -> Router:
     servers = {name: generation.servers[name] for name in profile.servers}
@@ -115,10 +118,8 @@ def _build_router(
     own = {name: transforms[name] for name in servers}
     views = Views(profile, servers, own, profile_transforms, former)
     handlers = {
-        name: compile_chain(
-            filters,
-            "server",
-            server.attempts.serve_with(compile_chain(filters, "endpoint", server.attempts.attempt)),
+        name: chains.around(
+            "server", server.attempts.serve_with(chains.around("endpoint", server.attempts.attempt))
         )
         for name, server in servers.items()
     }

@@ -16,7 +16,16 @@ from collections.abc import Iterable
 
 import pluggy
 
-from only1mcp_sdk.kinds import Authenticator, Balancer, Connector, Filter, Listener, Secret, Transform
+from only1mcp_sdk.kinds import (
+    Authenticator,
+    Balancer,
+    Connector,
+    Filter,
+    Listener,
+    Middleware,
+    Secret,
+    Transform,
+)
 from only1mcp_sdk.offer import Offer
 
 hookspec = pluggy.HookspecMarker("only1mcp")
@@ -40,6 +49,11 @@ def only1mcp_register_balancer() -> Iterable[Offer[Balancer]]:  # type: ignore[e
 @hookspec
 def only1mcp_register_filter() -> Iterable[Offer[Filter]]:  # type: ignore[empty-body]
     """Offer filters of exchanges (`filters:`)."""
+
+
+@hookspec
+def only1mcp_register_middleware() -> Iterable[Offer[Middleware]]:  # type: ignore[empty-body]
+    """Offer what surrounds exchanges and has to wait for something (`middleware:`)."""
 
 
 @hookspec

@@ -17,7 +17,7 @@ LIMIT = 100_000
 
 
 def config(path: Path, *listen: Any, level: Any = "info") -> Config:
-    return Config(path, tuple(listen), (), {}, (), {}, (), Limits(LIMIT, LIMIT), 0, 0, level, {})
+    return Config(path, tuple(listen), (), {}, (), {}, (), (), Limits(LIMIT, LIMIT), 0, 0, level, {})
 
 
 class Echo:

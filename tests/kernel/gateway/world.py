@@ -19,6 +19,7 @@ from only1mcp_sdk import (
     Authenticator,
     Context,
     Filter,
+    Middleware,
     PluginConfig,
     Posting,
     Principal,
@@ -70,6 +71,7 @@ class World:
         self.directory = directory
         self.servers = {name: each if isinstance(each, list) else [each] for name, each in servers.items()}
         self.filters: dict[str, Filter] = {}
+        self.middleware: dict[str, Middleware] = {}
         self.transforms: dict[str, Transform] = {}
         self.authenticated = False
         self.options: Json = {}
@@ -97,6 +99,7 @@ class World:
         made = {
             "connector": [offer("memory", Named, opening(connector))],
             "filter": [offer("filter", Named, opening(lambda name: self.filters[name]))],
+            "middleware": [offer("middleware", Named, opening(lambda name: self.middleware[name]))],
             "transform": [offer("transform", Named, opening(lambda name: self.transforms[name]))],
             "authenticator": [offer("by_token", Named, opening(lambda name: authenticator))],
             "balancer": [offer("turns", Named, opening(lambda name: self.balancer))],
@@ -121,6 +124,7 @@ class World:
             disabled=(),
             profiles=profiles,
             filters=tuple(self._component("filter", each) for each in self.filters),
+            middleware=tuple(self._component("middleware", each) for each in self.middleware),
             limits=Limits(**{"message_bytes": 4 << 20, "buffer_bytes": 64 << 20, **self.limits}),
             startup_wait=self.options.get("startup_wait", 0.3),
             drain=self.options.get("drain", 0.2),

@@ -43,6 +43,7 @@ def _config(root: Node, path: FilePath, components: Components) -> Config | None
     listeners = components.listed("listener", listen, ("listen",))
     authenticators = components.listed("authenticator", top.get("authenticate"), ("authenticate",))
     filters = components.listed("filter", top.get("filters"), ("filters",))
+    middleware = components.listed("middleware", top.get("middleware"), ("middleware",))
     if settings is None:
         return None
     return Config(
@@ -53,6 +54,7 @@ def _config(root: Node, path: FilePath, components: Components) -> Config | None
         disabled=disabled,
         profiles=profiles,
         filters=filters,
+        middleware=middleware,
         limits=Limits(**settings.limits.model_dump()),
         startup_wait=settings.startup_wait,
         drain=settings.drain,

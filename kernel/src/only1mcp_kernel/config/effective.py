@@ -29,6 +29,7 @@ def effective(config: Config, root: Node, vault: Vault) -> dict[str, Any]:
             for name, profile in config.profiles.items()
         },
         "filters": [_component(each) for each in config.filters],
+        "middleware": [_component(each) for each in config.middleware],
         "limits": dataclasses.asdict(config.limits),
         "startup_wait": config.startup_wait,
         "drain": config.drain,

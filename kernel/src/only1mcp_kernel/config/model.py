@@ -103,6 +103,7 @@ class Config:
     profiles: Mapping[str, ProfileConfig]
     """`default` is always among them."""
     filters: tuple[Component, ...]
+    middleware: tuple[Component, ...]
     limits: Limits
     startup_wait: float
     drain: float

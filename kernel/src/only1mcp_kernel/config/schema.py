@@ -31,6 +31,15 @@ def json_schema(offers: Offers) -> Schema:
     return _Writer(offers).root()
 
 
+_LISTS = {
+    "listener": "listen",
+    "authenticator": "authenticate",
+    "filter": "filters",
+    "middleware": "middleware",
+}
+"""The kinds of which a configuration has a list, and what it is called."""
+
+
 class _Writer:
     def __init__(self, offers: Offers) -> None:
         self._offers = offers
@@ -43,7 +52,7 @@ class _Writer:
         root = self._model(RootSettings, "gateway")
         self._components("transform")
         keys = root["properties"]
-        for kind, key in (("listener", "listen"), ("authenticator", "authenticate"), ("filter", "filters")):
+        for kind, key in _LISTS.items():
             keys[key]["items"] = self._components(kind)
         keys["servers"].update(_named(self._server()))
         keys["profiles"].update(_named(self._profile()))

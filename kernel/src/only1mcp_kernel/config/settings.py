@@ -199,6 +199,9 @@ class RootSettings(Settings):
         "otherwise it shows everything.",
     )
     filters: list[Any] = Field([], description="What looks at every request and answer, in order.")
+    middleware: list[Any] = Field(
+        [], description="What surrounds requests and may wait for something, in order, within the filters."
+    )
     limits: LimitSettings = Field(LimitSettings(), description="Bounds on what is accepted.")
     startup_wait: Seconds = Field(
         2.0,

@@ -5,6 +5,7 @@ from only1mcp_sdk.kinds.balancer import Balancer, Candidate, LearningBalancer
 from only1mcp_sdk.kinds.connector import Connection, Connector, Inbox
 from only1mcp_sdk.kinds.filter import Filter, Place
 from only1mcp_sdk.kinds.listener import Answer, Channel, Conversation, Gate, Listener, Posting
+from only1mcp_sdk.kinds.middleware import Middleware, Next
 from only1mcp_sdk.kinds.secret import Secret
 from only1mcp_sdk.kinds.transform import Entry, EntryKind, Transform
 
@@ -24,6 +25,8 @@ __all__ = [
     "Inbox",
     "LearningBalancer",
     "Listener",
+    "Middleware",
+    "Next",
     "Place",
     "Posting",
     "Secret",

@@ -22,6 +22,7 @@ from only1mcp_sdk.testing.filter import check_filter, check_outcome
 from only1mcp_sdk.testing.harness import Harness, open_alone, read_options
 from only1mcp_sdk.testing.lifecycle import nothing_left
 from only1mcp_sdk.testing.listener import check_listener
+from only1mcp_sdk.testing.middleware import check_middleware
 from only1mcp_sdk.testing.secret import check_secret
 from only1mcp_sdk.testing.transform import check_transform
 
@@ -38,6 +39,7 @@ __all__ = [
     "check_connector",
     "check_filter",
     "check_listener",
+    "check_middleware",
     "check_outcome",
     "check_secret",
     "check_transform",

@@ -1,27 +1,45 @@
-"""Compiling handlers: filters around a handler become one callable, once per generation.
+"""Compiling handlers: what stands around a handler becomes one callable, once per generation.
 
-What is not configured costs nothing: without filters the handler itself comes back.
+What is not configured costs nothing: with nothing around it the handler itself comes back.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
+from typing import TypeAlias, TypeVar
 
-from only1mcp_kernel.protocol.revisions import INTERNAL_ERROR, INVALID_PARAMS
-from only1mcp_sdk import Done, DuplicateMember, Exchange, Failure, Filter, Handler, Outcome, Place
+from only1mcp_kernel.gateway.routing.faults import fault
+from only1mcp_kernel.gateway.routing.surrounding import surrounded
+from only1mcp_kernel.tasks import Tasks
+from only1mcp_sdk import Done, Exchange, Filter, Handler, Middleware, Outcome, Place
 
-Named = tuple[str, Filter]
-"""A filter and where the configuration names it."""
+T = TypeVar("T")
+Named: TypeAlias = tuple[str, T]
+"""A filter or a middleware, and where the configuration names it."""
 
 
-def compile_chain(filters: Sequence[Named], place: Place, terminal: Handler) -> Handler:
-    """The filters of one place around `terminal`, the first one outermost."""
-    handler = terminal
-    for name, each in reversed(filters):
-        if each.place == place:
-            handler = _around(name, each, handler)
-    return handler
+class Chains:
+    """What one configuration puts around handlers."""
+
+    def __init__(
+        self, filters: Sequence[Named[Filter]], middlewares: Sequence[Named[Middleware]], tasks: Tasks
+    ) -> None:
+        """`tasks` owns those of the middlewares."""
+        self._filters = filters
+        self._middlewares = middlewares
+        self._tasks = tasks
+
+    def around(self, place: Place, terminal: Handler) -> Handler:
+        """What stands at one place around `terminal`: the filters, within them the middlewares, the first of each
+        outermost."""
+        handler = terminal
+        for name, middleware in reversed(self._middlewares):
+            if middleware.place == place:
+                handler = surrounded(name, middleware, handler, self._tasks)
+        for name, each in reversed(self._filters):
+            if each.place == place:
+                handler = _around(name, each, handler)
+        return handler
 
 
 def _around(name: str, each: Filter, inner: Handler) -> Handler:
@@ -49,13 +67,3 @@ def _around(name: str, each: Filter, inner: Handler) -> Handler:
         inner(exchange, leave)
 
     return guarded
-
-
-def fault(name: str, error: Exception) -> Failure:
-    """What an exchange comes to in which something raised; `name` is where the configuration names that."""
-    if isinstance(error, DuplicateMember):
-        return Failure.of(INVALID_PARAMS, f"Invalid params: {error} in arguments")
-    if isinstance(error, RecursionError):
-        return Failure.of(INVALID_PARAMS, "Invalid params: the arguments are nested too deeply")
-    logging.getLogger(f"only1mcp.{name}").error("%s raised while serving", name, exc_info=error)
-    return Failure.of(INTERNAL_ERROR, f"Internal error in {name}")

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 
 from only1mcp_kernel.config.model import ProfileConfig
 from only1mcp_kernel.gateway.routing import names
+from only1mcp_kernel.gateway.routing.faults import fault
 from only1mcp_kernel.gateway.routing.identity import discovery
 from only1mcp_kernel.gateway.routing.leads import Leads
 from only1mcp_kernel.gateway.routing.pages import Pages
-from only1mcp_kernel.gateway.routing.pipeline import fault
 from only1mcp_kernel.gateway.routing.translation import translated
 from only1mcp_kernel.gateway.routing.views import Views
 from only1mcp_kernel.gateway.servers.call import CANCELLED
