@@ -30,6 +30,16 @@ class Tasks:
         task.add_done_callback(self._ended)
         return task
 
+    def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run work that never raises and calls `over` at its end: for where there are very many."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        return task
+
+    def over(self, task: asyncio.Task[None]) -> None:
+        """A task of `begin` is at its end."""
+        self._tasks.discard(task)
+
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():

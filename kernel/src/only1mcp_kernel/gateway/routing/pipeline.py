@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TypeAlias, TypeVar
 
 from only1mcp_kernel.gateway.routing.faults import fault
-from only1mcp_kernel.gateway.routing.surrounding import surrounded
+from only1mcp_kernel.gateway.routing.surrounding import Surrounding
 from only1mcp_kernel.tasks import Tasks
 from only1mcp_sdk import Done, Exchange, Filter, Handler, Middleware, Outcome, Place
 
@@ -35,7 +35,7 @@ class Chains:
         handler = terminal
         for name, middleware in reversed(self._middlewares):
             if middleware.place == place:
-                handler = surrounded(name, middleware, handler, self._tasks)
+                handler = Surrounding(name, middleware, handler, self._tasks).serve
         for name, each in reversed(self._filters):
             if each.place == place:
                 handler = _around(name, each, handler)

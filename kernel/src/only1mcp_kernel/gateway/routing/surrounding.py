@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from only1mcp_kernel.gateway.routing.faults import fault
 from only1mcp_kernel.gateway.servers.call import CANCELLED
@@ -10,45 +11,84 @@ from only1mcp_kernel.tasks import Tasks
 from only1mcp_sdk import Done, Exchange, Handler, Middleware, Outcome
 
 
-def surrounded(name: str, middleware: Middleware, inner: Handler, tasks: Tasks) -> Handler:
-    """`inner` with the middleware around it. `name` is where the configuration names that."""
-    whole = getattr(middleware, "reads_results", True)
-    loop = asyncio.get_running_loop()
+class Surrounding:
+    """A middleware around a handler. `name` is where the configuration names it."""
 
-    async def served(exchange: Exchange) -> Outcome:
-        outside = exchange.on_cancel
-        future: asyncio.Future[Outcome] = loop.create_future()
+    def __init__(self, name: str, middleware: Middleware, inner: Handler, tasks: Tasks) -> None:
+        self._name = name
+        self.middleware = middleware
+        self.inner = inner
+        self.whole = getattr(middleware, "reads_results", True)
+        self.loop = asyncio.get_running_loop()
+        self.tasks = tasks
 
-        def settle(outcome: Outcome) -> None:
-            if not future.done():
-                future.set_result(outcome)
+    def serve(self, exchange: Exchange, done: Done) -> None:
+        """A `Handler`."""
+        passage = Passage(self, exchange, done)
+        passage.task = self.tasks.begin(passage.run())
+        exchange.on_cancel = passage.cancel
 
-        if whole:
+    def fault(self, error: Exception) -> Outcome:
+        return fault(self._name, error)
+
+
+class Passage:
+    """An exchange that passes a middleware. Called, it is the `Next` of that."""
+
+    __slots__ = ("_begun", "_done", "_exchange", "_inside", "_surrounding", "task")
+
+    def __init__(self, surrounding: Surrounding, exchange: Exchange, done: Done) -> None:
+        self._surrounding = surrounding
+        self._exchange = exchange
+        self._done = done
+        self._inside: asyncio.Future[Outcome] | None = None
+        """What is served further inside."""
+        self._begun = False
+        self.task: asyncio.Task[None]
+
+    def __call__(self, exchange: Exchange) -> asyncio.Future[Outcome]:
+        self._give_up()
+        surrounding = self._surrounding
+        inside = self._inside = surrounding.loop.create_future()
+        if surrounding.whole:
             exchange.whole = True
-        inner(exchange, settle)
-        try:
-            return await future
-        except asyncio.CancelledError:  # nobody waits for it any more
-            if exchange.on_cancel is not None and exchange.on_cancel is not outside:
-                exchange.on_cancel("it is not wanted any more")
-            raise
-        finally:
-            exchange.on_cancel = outside
+        surrounding.inner(exchange, partial(self._settle, inside))
+        return inside
 
-    async def serve(exchange: Exchange) -> Outcome:
+    def _settle(self, inside: asyncio.Future[Outcome], outcome: Outcome) -> None:
+        if inside is self._inside:
+            self._inside = None
+            self._exchange.on_cancel = self.cancel
+            if not inside.done():
+                inside.set_result(outcome)
+
+    def _give_up(self) -> None:
+        """Nobody waits any more for what is served further inside."""
+        if self._inside is not None:
+            self._inside = None
+            stop, self._exchange.on_cancel = self._exchange.on_cancel, self.cancel
+            if stop is not None:
+                stop("it is not wanted any more")
+
+    async def run(self) -> None:
+        """Serve it."""
+        self._begun = True
         try:
-            return await middleware.serve(exchange, served)
+            outcome = await self._surrounding.middleware.serve(self._exchange, self)
+        except asyncio.CancelledError:
+            outcome = CANCELLED
         except Exception as error:
-            return fault(name, error)
+            outcome = self._surrounding.fault(error)
+        self._give_up()
+        self._end(outcome)
 
-    def handler(exchange: Exchange, done: Done) -> None:
-        task = tasks.start(serve(exchange), name)
-        exchange.on_cancel = lambda reason: (task.cancel(), None)[1]
+    def _end(self, outcome: Outcome) -> None:
+        self._surrounding.tasks.over(self.task)
+        self._exchange.on_cancel = None
+        self._done(outcome)
 
-        def ended(task: asyncio.Task[Outcome]) -> None:
-            exchange.on_cancel = None
-            done(CANCELLED if task.cancelled() else task.result())
-
-        task.add_done_callback(ended)
-
-    return handler
+    def cancel(self, reason: str) -> None:
+        """The client gave up, while what it waits for is not further inside."""
+        self.task.cancel()
+        if not self._begun:  # then it never will
+            self._end(CANCELLED)
