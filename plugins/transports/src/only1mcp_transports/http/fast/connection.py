@@ -49,6 +49,7 @@ class Connection(asyncio.Protocol):
         "_stopped_reading",
         "_taken",
         "answer",
+        "held",
         "lane",
         "since",
         "transport",
@@ -60,6 +61,8 @@ class Connection(asyncio.Protocol):
         """To the request that is being served."""
         self.since = 0.0
         """When it became the client's turn, on the event loop's clock; 0 while it is not."""
+        self.held = False
+        """Waits for aiohttp to be loaded."""
         self.lane = lane
         self._peer = ""
         self._idle = False
@@ -154,7 +157,7 @@ class Connection(asyncio.Protocol):
             return self.lane.ends_in_general(self._general) or self._ends_soon()
         if self.answer is not None:
             self.answer.probe()
-        return self._busy
+        return self._busy or self.held
 
     def _ends_soon(self) -> bool:
         """Whether aiohttp may be about to serve what has come. (Or waits for the rest, which does not come.)"""
@@ -416,6 +419,11 @@ class Connection(asyncio.Protocol):
         self._rest = b""
         if self._general is None:
             self._general = self.lane.new_general()
+            self.held = self._general is None
+            if self.held:
+                self.since = 0.0
+                self._wait_with(data)
+                return
             self._general.connection_made(transport)
             if self._paused:
                 self._general.pause_writing()

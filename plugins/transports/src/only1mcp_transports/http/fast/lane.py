@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from only1mcp_sdk import LARGE, Budget
 from only1mcp_transports.http.fast.connection import Connection
 from only1mcp_transports.http.fast.heads import Head, Heads, Place, passes
-from only1mcp_transports.http.fast.response import common_fields
+from only1mcp_transports.http.fast.response import closing, common_fields
 from only1mcp_transports.http.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Lane:
     def __init__(
         self,
         find: Callable[[str], tuple[Route | None, str]],
-        new_general: Callable[[], Any],
+        new_general: Callable[[], Any | None],
         pending: Callable[[], Iterator[PendingAnswer]],
         buffers: Budget,
     ) -> None:
@@ -57,6 +57,7 @@ class Lane:
         """Requests served here; aiohttp counts its own."""
         self.connections: set[Connection] = set()
         self.new_general = new_general
+        """A connection of aiohttp's; None while that is being loaded."""
         self._find = find
         self._pending = pending
         self._buffers = buffers
@@ -80,6 +81,20 @@ class Lane:
             self.open = True
             for each in list(self.connections):
                 each.answered()  # it has waited for that
+
+    def general_came(self) -> None:
+        """aiohttp has been loaded."""
+        for each in self._held():
+            each.answered()  # it goes on with what it waits with
+
+    def general_failed(self) -> None:
+        """aiohttp can't be loaded."""
+        for each in self._held():
+            each.write(closing(503, "Service Unavailable: the gateway can't serve such requests now"))
+            each.end()
+
+    def _held(self) -> list[Connection]:
+        return [each for each in self.connections if each.held]
 
     def close(self) -> None:
         """Take no more requests, and close what is idle. What is being written goes out."""
