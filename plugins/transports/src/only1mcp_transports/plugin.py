@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from only1mcp_sdk import Connector, Context, Listener, Offer, hookimpl, offer
 from only1mcp_transports.http.config import ListenerConfig as HttpListenerConfig
 from only1mcp_transports.http.connector_config import ConnectorConfig as HttpConnectorConfig
+from only1mcp_transports.loading import load_aiohttp
 from only1mcp_transports.python.config import ConnectorConfig as PythonConnectorConfig
 from only1mcp_transports.sse.config import ConnectorConfig as SseConnectorConfig
 from only1mcp_transports.stdio.config import ConnectorConfig as StdioConnectorConfig
@@ -82,6 +83,7 @@ async def _stdio_connector(config: StdioConnectorConfig, context: Context) -> As
 async def _websocket_connector(
     config: WebSocketConnectorConfig, context: Context
 ) -> AsyncIterator[Connector]:
+    await load_aiohttp()
     from only1mcp_transports.websocket.connector import open_connector
 
     async with open_connector(config, context) as connector:
@@ -98,6 +100,7 @@ async def _python_connector(config: PythonConnectorConfig, context: Context) -> 
 
 @asynccontextmanager
 async def _sse_connector(config: SseConnectorConfig, context: Context) -> AsyncIterator[Connector]:
+    await load_aiohttp()
     from only1mcp_transports.sse.connector import open_connector
 
     async with open_connector(config, context) as connector:

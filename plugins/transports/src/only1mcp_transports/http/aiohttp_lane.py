@@ -15,8 +15,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from only1mcp_sdk import Context
+from only1mcp_transports.http.aiohttp_problems import BROKEN, unreachable
 from only1mcp_transports.http.lane import EVENTS, JSON, Head, Taker
-from only1mcp_transports.http.problems import BROKEN, unreachable
 
 _LARGE = 1 << 20
 

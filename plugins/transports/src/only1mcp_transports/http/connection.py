@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 from only1mcp_sdk import Context, Inbox, Pipe, Source
 from only1mcp_transports.http.connector_config import ConnectorConfig
@@ -20,7 +21,10 @@ from only1mcp_transports.http.listening import Listening
 from only1mcp_transports.http.replies import Reply
 from only1mcp_transports.http.turn import LISTENING, Turn
 from only1mcp_transports.sse.connection import SseConnection
-from only1mcp_transports.sse.pair import Pair, Server
+from only1mcp_transports.sse.server import Server
+
+if TYPE_CHECKING:
+    from only1mcp_transports.sse.pair import Pair
 
 _SESSION_ID = re.compile(r"[\x21-\x7e]{1,1024}")
 

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 from yarl import URL
 
 from only1mcp_sdk import ConnectFailed, Connection, Connector, Context, Inbox
-from only1mcp_transports.http.aiohttp_lane import AiohttpLane
 from only1mcp_transports.http.connection import HttpConnection
 from only1mcp_transports.http.connector_config import ConnectorConfig
 from only1mcp_transports.http.fallback import Memory
@@ -24,7 +23,8 @@ from only1mcp_transports.http.pool.opening import Opening, trust
 from only1mcp_transports.http.pool.pool import Pool
 from only1mcp_transports.http.problems import address
 from only1mcp_transports.http.way import fixed_headers, open_pool, proxy_for
-from only1mcp_transports.sse.pair import Server
+from only1mcp_transports.loading import load_aiohttp
+from only1mcp_transports.sse.server import Server
 
 _TRUST = "only1mcp_transports.http: certificate authorities"
 
@@ -45,7 +45,7 @@ class HttpConnector:
         """No byte is sent before the first message: there is no handshake below that of MCP."""
         config = self._config
         try:
-            lane = self._lane(URL(config.url).with_user(None).with_fragment(None))
+            lane = await self._lane(URL(config.url).with_user(None).with_fragment(None))
         except ValueError as error:
             raise ConnectFailed(f"cannot reach {self.target}: {error}") from None
         server = Server(
@@ -60,13 +60,16 @@ class HttpConnector:
         self._connections.add(connection)
         return connection
 
-    def _lane(self, target: URL) -> Lane:
+    async def _lane(self, target: URL) -> Lane:
         """Raises `ValueError`."""
         config = self._config
         regular = proxy_for(config.url) is None and "Accept-Encoding" not in self._headers
         if config.fast_lane and regular:
             opening = Opening(target, config.open_timeout, self._tls)
             return Pool(config.url, target, self._headers.items(), opening, self._context)
+        await load_aiohttp()
+        from only1mcp_transports.http.aiohttp_lane import AiohttpLane
+
         pool = open_pool(config.url, config.open_timeout)
         return AiohttpLane(config.url, target, self._headers, pool, self._context)
 

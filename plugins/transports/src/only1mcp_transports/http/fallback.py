@@ -9,9 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from only1mcp_transports.sse.connection import SseConnection
-from only1mcp_transports.sse.pair import NoPair, Pair, Server
+from only1mcp_transports.sse.server import NoPair, Server
+
+if TYPE_CHECKING:
+    from only1mcp_transports.sse.pair import Pair
 
 PATIENCE = 5.0
 """Seconds the server gets to say where messages go. One that opens a stream and says nothing is another kind."""

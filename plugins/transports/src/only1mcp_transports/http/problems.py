@@ -9,13 +9,9 @@ import ssl
 from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 
-import aiohttp
-
 _SNIPPET = 200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
-BROKEN = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
-"""What aiohttp raises when a request can't be made or an answer can't be read."""
 NO_ANSWER = "the server closed it without an answer"
 INCOMPLETE = "the answer is incomplete"
 NOT_HTTP = "the answer is not HTTP"
@@ -53,16 +49,6 @@ def printable(text: str) -> str:
     """At most 200 characters of a foreign text, on one line."""
     text = _CONTROL.sub(" ", text).strip()
     return text if len(text) <= _SNIPPET else text[:_SNIPPET] + "..."
-
-
-def unreachable(url: str, error: Exception) -> str:
-    """Why a request to `url` failed with one of `BROKEN`."""
-    why = _before_answer(error)
-    if why:
-        return f"cannot reach {origin(url)}: {why}"
-    if not isinstance(error, (aiohttp.ClientError, OSError)):
-        return unsendable(url)
-    return broken(url, _later(error))
 
 
 def unsendable(url: str) -> str:
@@ -108,40 +94,6 @@ def refused(url: str, response: Status, body: bytes) -> str:
     return f"{status_line(response)} from {host(url)}" + (f": {said}" if said else "")
 
 
-def _before_answer(error: Exception) -> str:
-    match error:
-        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as why):
-            return f"its TLS certificate is not accepted: {why.verify_message}"
-        case aiohttp.ClientConnectorCertificateError():
-            return "its TLS certificate is not accepted"
-        case aiohttp.ClientConnectorSSLError():
-            return f"TLS failed: {printable(error.os_error.strerror or str(error.os_error))}"
-        case aiohttp.ClientConnectorDNSError():
-            return f"the name {error.host} can't be looked up: {printable(error.os_error.strerror or '')}"
-        case aiohttp.ClientProxyConnectionError():
-            return f"the proxy at {error.host}:{error.port} can't be reached"
-        case aiohttp.ClientHttpProxyError():
-            return f"the proxy answered HTTP {error.status}"
-        case aiohttp.ConnectionTimeoutError():
-            return "the connection did not open in time (open_timeout)"
-        case aiohttp.ClientConnectorError():
-            return reason(error.os_error)
-    return ""
-
-
 def reason(error: OSError) -> str:
     # asyncio puts words of its own into strerror.
     return os.strerror(error.errno) if error.errno and error.errno > 0 else printable(str(error))
-
-
-def _later(error: Exception) -> str:
-    match error:
-        case aiohttp.ServerDisconnectedError():
-            return NO_ANSWER
-        case aiohttp.ClientPayloadError():
-            return INCOMPLETE
-        case aiohttp.ClientResponseError():
-            return NOT_HTTP
-        case OSError() if error.errno:
-            return reason(error)
-    return printable(f"{type(error).__name__} {error}")

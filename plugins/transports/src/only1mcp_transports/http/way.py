@@ -5,17 +5,21 @@ Proxies are taken from the environment here and not by aiohttp, which would also
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import socket
 import urllib.request
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
 from only1mcp_transports.http.problems import host
+
+if TYPE_CHECKING:
+    import aiohttp
 
 IDLE = 4.0
 """Seconds an unused TCP connection is kept. Common servers drop theirs after 5 s; a request that is sent just then is
@@ -25,7 +29,10 @@ _PROBE_AFTER = 60
 
 
 def open_pool(url: str, open_timeout: float) -> aiohttp.ClientSession:
-    """TCP connections for one connection to a server, any number at a time; no cookies. Raises `ValueError`."""
+    """TCP connections for one connection to a server, any number at a time; no cookies. Raises `ValueError`. Whoever
+    calls it on an event loop that others need has imported aiohttp before (`loading.load_aiohttp`)."""
+    import aiohttp
+
     return aiohttp.ClientSession(
         proxy=proxy_for(url),
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE, socket_factory=probed_socket),
@@ -40,12 +47,17 @@ def fixed_headers(url: str, configured: Mapping[str, str]) -> CIMultiDict[str]:
     parts = urlsplit(url)
     if parts.username is not None:
         # aiohttp refuses a URL with a user next to an Authorization header; the header is the more explicit one.
-        headers["Authorization"] = aiohttp.encode_basic_auth(
-            unquote(parts.username), unquote(parts.password or "")
-        )
+        headers["Authorization"] = _basic(unquote(parts.username), unquote(parts.password or ""))
     for name, value in configured.items():
         headers[name] = value
     return headers
+
+
+def _basic(user: str, password: str) -> str:
+    """RFC 7617. Raises `ValueError`."""
+    if ":" in user:
+        raise ValueError("a user's name with a colon can't be sent")
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def proxy_for(url: str) -> URL | None:

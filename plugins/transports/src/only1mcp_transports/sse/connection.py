@@ -8,9 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from only1mcp_sdk import Context, Inbox
-from only1mcp_transports.sse.pair import Pair, Server
+from only1mcp_transports.sse.server import Server
+
+if TYPE_CHECKING:
+    from only1mcp_transports.sse.pair import Pair
 
 GREETING = 4
 """Messages at the beginning that are sent one after another; servers refuse what overtakes the handshake."""

@@ -14,7 +14,7 @@ from only1mcp_transports.http.problems import address
 from only1mcp_transports.http.way import fixed_headers, open_pool
 from only1mcp_transports.sse.config import ConnectorConfig
 from only1mcp_transports.sse.connection import SseConnection
-from only1mcp_transports.sse.pair import NoPair, Server
+from only1mcp_transports.sse.server import NoPair, Server
 
 
 class SseConnector:

@@ -8,126 +8,76 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import re
 from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
-from multidict import CIMultiDict
 from yarl import URL
 
-from only1mcp_transports.http.problems import (
-    BROKEN,
-    host,
-    origin,
-    printable,
-    redirected,
-    refused,
-    unreachable,
-)
+from only1mcp_transports.http.aiohttp_problems import BROKEN, unreachable
+from only1mcp_transports.http.problems import host, origin, printable, redirected, refused
 from only1mcp_transports.http.refusal import BRIEF
 from only1mcp_transports.http.sse import Event, Events, EventTooLarge
+from only1mcp_transports.sse.server import NoPair, Server
 
 _REFERENCE = re.compile(r"[\x21-\x7e]{1,8000}")
-_LARGE = 1 << 20
 _MAX_REFUSAL = 1 << 20
 
 
-class NoPair(Exception):
-    """Nobody there speaks HTTP+SSE. Says why, in words for people."""
+async def open_pair(server: Server) -> Pair:
+    """Open the stream and wait for its `endpoint`. Raises `NoPair`. Not bounded in time; may be cancelled."""
+    try:
+        stream = URL(server.url).with_user(None).with_fragment(None)
+        response = await server.request("GET", stream, {"Accept": "text/event-stream"})
+    except BROKEN as error:
+        raise NoPair(unreachable(server.url, error)) from None
+    try:
+        return await _opened(server, response)
+    except BROKEN as error:
+        response.close()
+        raise NoPair(unreachable(server.url, error)) from None
+    except EventTooLarge:
+        response.close()
+        raise NoPair(server.too_large()) from None
+    except BaseException:
+        response.close()
+        raise
 
 
-class Server:
-    """Where it is, and what is the same for all requests to it. Its pool is opened by the first one."""
+async def _opened(server: Server, response: aiohttp.ClientResponse) -> Pair:
+    if 300 <= response.status < 400:
+        raise NoPair(redirected(server.url, response.status, response.headers.get("Location", "")))
+    if not _is_event_stream(response):
+        problem = refused(server.url, response, await _brief_body(response))
+        if response.status < 300:
+            problem += f" is {response.content_type}, no event stream"
+        raise NoPair(problem)
+    events = Events(server.limit)
+    while chunk := await response.content.readany():
+        came = list(events.feed(chunk))
+        for number, event in enumerate(came):
+            if event.type == b"endpoint":
+                return Pair(server, response, events, came[number + 1 :], _target(server, event.data))
+    raise NoPair(f"{host(server.url)} ended the event stream before it said where messages go")
 
-    def __init__(
-        self,
-        url: str,
-        open_pool: Callable[[], aiohttp.ClientSession],
-        headers: CIMultiDict[str],
-        limit: int,
-    ) -> None:
-        self.url = url
-        """As it is configured."""
-        self.limit = limit
-        """The longest message, in bytes."""
-        self._open_pool = open_pool
-        self._pool: aiohttp.ClientSession | None = None
-        self._headers = headers
 
-    async def close(self) -> None:
-        """Close the pool. Idempotent."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            await pool.close()
-
-    async def open(self) -> Pair:
-        """Open the stream and wait for its `endpoint`. Raises `NoPair`. Not bounded in time; may be cancelled."""
-        try:
-            stream = URL(self.url).with_user(None).with_fragment(None)
-            response = await self.request("GET", stream, {"Accept": "text/event-stream"})
-        except BROKEN as error:
-            raise NoPair(unreachable(self.url, error)) from None
-        try:
-            return await self._opened(response)
-        except BROKEN as error:
-            response.close()
-            raise NoPair(unreachable(self.url, error)) from None
-        except EventTooLarge:
-            response.close()
-            raise NoPair(self.too_large()) from None
-        except BaseException:
-            response.close()
-            raise
-
-    async def _opened(self, response: aiohttp.ClientResponse) -> Pair:
-        if 300 <= response.status < 400:
-            raise NoPair(redirected(self.url, response.status, response.headers.get("Location", "")))
-        if not _is_event_stream(response):
-            problem = refused(self.url, response, await _brief_body(response))
-            if response.status < 300:
-                problem += f" is {response.content_type}, no event stream"
-            raise NoPair(problem)
-        events = Events(self.limit)
-        while chunk := await response.content.readany():
-            came = list(events.feed(chunk))
-            for number, event in enumerate(came):
-                if event.type == b"endpoint":
-                    return Pair(self, response, events, came[number + 1 :], self._target(event.data))
-        raise NoPair(f"{host(self.url)} ended the event stream before it said where messages go")
-
-    def _target(self, reference: bytes) -> URL:
-        """Where an `endpoint` event leads. Raises `NoPair`."""
-        said = reference.decode("utf-8", "replace")
-        try:
-            if not _REFERENCE.fullmatch(said):
-                raise ValueError
-            target = urljoin(self.url, said)
-            same = origin(target) == origin(self.url) and urlsplit(target).scheme in ("http", "https")
-            url = URL(target, encoded=True).with_user(None).with_fragment(None)
-        except ValueError:
-            raise NoPair(f"{host(self.url)} named an endpoint that is no URL: {printable(said)}") from None
-        if not same:
-            raise NoPair(
-                f"{host(self.url)} named an endpoint elsewhere, which would get the credentials: {printable(said)}"
-            )
-        return url
-
-    async def request(
-        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None = None
-    ) -> aiohttp.ClientResponse:
-        """Raises one of `BROKEN`."""
-        if self._pool is None:
-            self._pool = self._open_pool()
-        fields = CIMultiDict(self._headers)
-        for name, value in headers.items():
-            fields[name] = value
-        data = io.BytesIO(body) if body is not None and len(body) > _LARGE else body
-        return await self._pool.request(method, url, headers=fields, data=data, allow_redirects=False)
-
-    def too_large(self) -> str:
-        return f"{host(self.url)} sent a message of more than {self.limit} bytes (max_message_bytes)"
+def _target(server: Server, reference: bytes) -> URL:
+    """Where an `endpoint` event leads. Raises `NoPair`."""
+    said = reference.decode("utf-8", "replace")
+    try:
+        if not _REFERENCE.fullmatch(said):
+            raise ValueError
+        target = urljoin(server.url, said)
+        same = origin(target) == origin(server.url) and urlsplit(target).scheme in ("http", "https")
+        url = URL(target, encoded=True).with_user(None).with_fragment(None)
+    except ValueError:
+        raise NoPair(f"{host(server.url)} named an endpoint that is no URL: {printable(said)}") from None
+    if not same:
+        raise NoPair(
+            f"{host(server.url)} named an endpoint elsewhere, which would get the credentials: {printable(said)}"
+        )
+    return url
 
 
 class Pair:

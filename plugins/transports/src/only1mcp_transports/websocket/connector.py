@@ -15,14 +15,13 @@ import aiohttp
 from yarl import URL
 
 from only1mcp_sdk import ConnectFailed, Connection, Connector, Context, Inbox
+from only1mcp_transports.http.aiohttp_problems import BROKEN, unreachable
 from only1mcp_transports.http.problems import (
-    BROKEN,
     address,
     host,
     printable,
     redirected,
     refused,
-    unreachable,
 )
 from only1mcp_transports.http.way import fixed_headers, probed_socket, proxy_for
 from only1mcp_transports.websocket.config import ConnectorConfig
