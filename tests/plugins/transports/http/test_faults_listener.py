@@ -14,7 +14,7 @@ import pytest
 
 from only1mcp_sdk import Listener
 from only1mcp_sdk.flow import Pipe
-from only1mcp_transports.http import server
+from only1mcp_transports.http import aiohttp_server
 from tests.plugins.transports.http import listening as lanes
 from tests.plugins.transports.http.hostile import BEHIND, CHUNKED, HOSTILE
 from tests.plugins.transports.http.listening import (
@@ -92,7 +92,7 @@ def pieces(data: bytes, step: int) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("whole", [True, False], ids=["at once", "in pieces"])
 async def test_nothing_gets_in_behind_what_is_hostile(whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "LINGER_SECONDS", 0.1)
+    monkeypatch.setattr(aiohttp_server, "LINGER_SECONDS", 0.1)
     gate = ScriptedGate()
     async with clean(gate, body_timeout=0.1) as listener:
         for name, (sent, expected) in HOSTILE.items():
@@ -128,7 +128,7 @@ async def test_empty_lines_before_a_request_are_skipped(sent: bytes) -> None:
 async def test_endless_heads_and_chunks_are_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
     if not lanes.default_lane:
         pytest.skip("all of these are aiohttp's on either lane")
-    monkeypatch.setattr(server, "LINGER_SECONDS", 0.1)
+    monkeypatch.setattr(aiohttp_server, "LINGER_SECONDS", 0.1)
     gate = ScriptedGate()
     gate.message_limit = 100_000
     endless = {

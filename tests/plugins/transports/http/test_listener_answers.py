@@ -8,8 +8,8 @@ import json
 import pytest
 
 from only1mcp_sdk import Answer
-from only1mcp_transports.http import listener as listener_module
 from only1mcp_transports.http import server as server_module
+from only1mcp_transports.http import serving as serving_module
 from only1mcp_transports.http.answer import sse_event
 from tests.plugins.transports.http.listening import (
     GET,
@@ -42,7 +42,7 @@ def test_events(message: bytes, event: str, expected: bytes) -> None:
 
 def prompt(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """What counts as at once, in both lanes."""
-    for module in (listener_module, server_module):
+    for module in (serving_module, server_module):
         monkeypatch.setattr(module, "PROMPT", seconds)
 
 

@@ -17,7 +17,8 @@ from aiohttp import web
 
 from only1mcp_sdk import Answer, Budget, OpenFailed
 from only1mcp_sdk.testing import Harness, check_listener
-from only1mcp_transports.http.server import Route, open_server
+from only1mcp_transports.http.port import open_server
+from only1mcp_transports.http.server import Route
 from tests.kernel.gateway.servers import FakeServer
 from tests.kernel.gateway.world import world
 from tests.plugins.transports.http.listening import (

@@ -1,7 +1,7 @@
 """Clients over Streamable HTTP: requests in, answers out. What they say, and what a session is, the gate knows.
 
-Those that ask for a WebSocket get one, after the same checks: see `websocket.serving`. Those of HTTP+SSE have a path of
-their own: see `sse.serving`.
+Plain requests are served by the connections themselves (`fast`), the others by way of aiohttp (`serving`). Clients of
+HTTP+SSE have a path of their own: see `sse.owner`.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from aiohttp import web
-
-from only1mcp_sdk import Arrival, Context, Gate, OpenFailed
+from only1mcp_sdk import Context, Gate, OpenFailed
 from only1mcp_transports.http import checks
-from only1mcp_transports.http.checks import Refused
 from only1mcp_transports.http.config import ListenerConfig
-from only1mcp_transports.http.entrance import Entrance, Fields, whole
+from only1mcp_transports.http.entrance import Entrance
 from only1mcp_transports.http.fast.lane import Patience
-from only1mcp_transports.http.server import PROMPT, BoundServer, Route, open_server
-from only1mcp_transports.sse.serving import PairOwner
-from only1mcp_transports.websocket.serving import converse
+from only1mcp_transports.http.port import open_server
+from only1mcp_transports.http.server import BoundServer, Route
+from only1mcp_transports.sse.owner import PairOwner
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 _WILDCARDS = ("0.0.0.0", "::")
 """Every address of the machine, and the address of none."""
@@ -33,7 +34,6 @@ class HttpListener:
 
     def __init__(self, config: ListenerConfig, context: Context, server: BoundServer) -> None:
         self._config = config
-        self._log = context.logger
         self._server = server
         self._path = "" if config.path == "/" else config.path
         self._host = f"[{config.host}]" if ":" in config.host else config.host
@@ -75,69 +75,10 @@ class HttpListener:
         if self._pair is not None:
             self._server.detach(self._pair.path, self._pair)
 
-    # -- one request
-
     async def serve(self, request: web.BaseRequest, route: Route, profile: str) -> web.StreamResponse:
-        async def inside(headers: Fields, cors: Fields) -> web.StreamResponse:
-            if checks.wants_websocket(request.method, headers):
-                return await self._converse(request, route, profile, headers)
-            checks.check_request(request.method, headers)
-            arrival = Arrival("http", profile, headers, request.remote or "")
-            if request.method == "GET":
-                return await self._get(request, route, arrival, cors)
-            with route.posting():
-                return await self._post_or_delete(request, route, arrival, cors)
+        from only1mcp_transports.http.serving import serve  # by now it is there, with aiohttp
 
-        return await self._entrance.admit(request, profile, inside)
-
-    async def _post_or_delete(
-        self, request: web.BaseRequest, route: Route, arrival: Arrival, cors: Fields
-    ) -> web.StreamResponse:
-        body = await self._entrance.read(request, arrival.headers)
-        answer = self._entrance.new_answer(request)
-        with route.answering(answer):
-            try:
-                if request.method == "POST":
-                    answer.posting = self._entrance.gate.post(arrival, body, answer)
-                else:
-                    self._entrance.gate.end(arrival, answer)
-            except Exception as error:
-                raise self._entrance.fault(request) from error
-            if not (answer.finished or answer.streaming):
-                await answer.wait(min(PROMPT, self._config.keepalive))
-            if not (answer.finished or answer.streaming or answer.gone):
-                answer.take_time()
-            if not (answer.finished or answer.streaming or answer.gone):
-                await answer.wait(self._config.keepalive)
-            if not answer.streaming:
-                if answer.finished:
-                    return whole(answer.message, answer.status, answer.headers, cors)
-                if answer.gone:
-                    raise Refused(503, "Service Unavailable: the gateway is stopping")
-                answer.keep_alive()
-            return await self._entrance.stream(request, answer, cors)
-
-    async def _get(
-        self, request: web.BaseRequest, route: Route, arrival: Arrival, cors: Fields
-    ) -> web.StreamResponse:
-        answer = self._entrance.new_answer(request)
-        with route.answering(answer):
-            try:
-                answer.posting = self._entrance.gate.stream(arrival, answer)
-            except Exception as error:
-                raise self._entrance.fault(request) from error
-            if answer.finished and not answer.streaming:
-                return whole(answer.message, answer.status, answer.headers, cors)
-            return await self._entrance.stream(request, answer, cors)
-
-    async def _converse(
-        self, request: web.BaseRequest, route: Route, profile: str, headers: Fields
-    ) -> web.StreamResponse:
-        arrival = Arrival("websocket", profile, headers, request.remote or "")
-        heartbeat = 2 * self._config.keepalive  # and a client has as long as `keepalive` to answer it
-        return await converse(
-            request, route, arrival, self._entrance.gate, self._config.buffer_bytes, heartbeat, self._log
-        )
+        return await serve(self._entrance, request, route, profile)
 
 
 @asynccontextmanager
@@ -150,6 +91,8 @@ async def open_listener(config: ListenerConfig, context: Context) -> AsyncIterat
     _load_certificate(tls, config, context.base_dir)
     server = await context.shared(key, lambda: open_server(config.host, config.port, context.buffers, tls))
     _load_certificate(server.tls, config, context.base_dir)  # it may be another one now
+    if not config.fast_lane:
+        await server.general.load()
     listener = HttpListener(config, context, server)
     try:
         yield listener

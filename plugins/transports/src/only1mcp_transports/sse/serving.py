@@ -14,7 +14,8 @@ from only1mcp_sdk import AccessDenied, Arrival, Conversation
 from only1mcp_transports.http import checks
 from only1mcp_transports.http.answer import PendingAnswer, sse_event
 from only1mcp_transports.http.checks import Refused
-from only1mcp_transports.http.entrance import Entrance, Fields, unauthorized
+from only1mcp_transports.http.entrance import Entrance
+from only1mcp_transports.http.reception import Fields, admit, fault, new_answer, read, stream, unauthorized
 from only1mcp_transports.http.server import Route
 
 METHODS = "GET, POST"
@@ -41,74 +42,68 @@ class Client:
         self._answer.finish()
 
 
-class PairOwner:
-    """One path of a listener. Implements `Owner`."""
+async def serve(
+    entrance: Entrance, path: str, request: web.BaseRequest, route: Route, profile: str
+) -> web.StreamResponse:
+    async def inside(headers: Fields, cors: Fields) -> web.StreamResponse:
+        arrival = Arrival("sse", profile, headers, request.remote or "")
+        if request.method == "GET":
+            checks.check_request("GET", headers)
+            return await _stream(entrance, path, request, route, arrival, cors)
+        if request.method == "POST" and SESSION in request.rel_url.query:
+            with route.posting():
+                return await _message(entrance, request, route, arrival, cors)
+        # No JSON-RPC: by this, clients that try Streamable HTTP first tell that they have to come by the old way.
+        response = web.Response(status=405, headers={"Allow": METHODS, **cors})
+        if request.can_read_body:
+            response.force_close()
+        return response
 
-    def __init__(self, entrance: Entrance, path: str) -> None:
-        self.path = path
-        self._entrance = entrance
+    return await admit(entrance, request, profile, inside)
 
-    @property
-    def plain(self) -> Entrance | None:
-        return None
 
-    async def serve(self, request: web.BaseRequest, route: Route, profile: str) -> web.StreamResponse:
-        async def inside(headers: Fields, cors: Fields) -> web.StreamResponse:
-            arrival = Arrival("sse", profile, headers, request.remote or "")
-            if request.method == "GET":
-                checks.check_request("GET", headers)
-                return await self._stream(request, route, arrival, cors)
-            if request.method == "POST" and SESSION in request.rel_url.query:
-                with route.posting():
-                    return await self._message(request, route, arrival, cors)
-            # No JSON-RPC: by this, clients that try Streamable HTTP first tell that they have to come by the old way.
-            response = web.Response(status=405, headers={"Allow": METHODS, **cors})
-            if request.can_read_body:
-                response.force_close()
-            return response
+async def _stream(
+    entrance: Entrance, path: str, request: web.BaseRequest, route: Route, arrival: Arrival, cors: Fields
+) -> web.StreamResponse:
+    answer = new_answer(entrance, request)
+    client = Client(arrival.profile, answer)
+    try:
+        client.conversation = entrance.gate.connect(arrival, client)
+    except AccessDenied as denied:
+        raise unauthorized(denied) from None
+    try:
+        with route.hosting(client) as name:
+            where = path if arrival.profile == "default" else f"{path}/{quote(arrival.profile)}"
+            answer.write(f"event: endpoint\ndata: {where}?{SESSION}={name}\n\n".encode())
+            return await stream(entrance, request, answer, cors)
+    finally:
+        client.conversation.disconnected()
 
-        return await self._entrance.admit(request, profile, inside)
 
-    async def _stream(
-        self, request: web.BaseRequest, route: Route, arrival: Arrival, cors: Fields
-    ) -> web.StreamResponse:
-        answer = self._entrance.new_answer(request)
-        client = Client(arrival.profile, answer)
-        try:
-            client.conversation = self._entrance.gate.connect(arrival, client)
-        except AccessDenied as denied:
-            raise unauthorized(denied) from None
-        try:
-            with route.hosting(client) as name:
-                where = self.path if arrival.profile == "default" else f"{self.path}/{quote(arrival.profile)}"
-                answer.write(f"event: endpoint\ndata: {where}?{SESSION}={name}\n\n".encode())
-                return await self._entrance.stream(request, answer, cors)
-        finally:
-            client.conversation.disconnected()
+async def _message(
+    entrance: Entrance, request: web.BaseRequest, route: Route, arrival: Arrival, cors: Fields
+) -> web.StreamResponse:
+    checks.check_content(arrival.headers)
+    name = request.rel_url.query[SESSION]
+    client = route.guest(name)
+    if not (isinstance(client, Client) and _admits(client, arrival)):
+        raise _unknown()
+    body = await read(entrance, request, arrival.headers)
+    if route.guest(name) is not client:  # it left meanwhile
+        raise _unknown()
+    try:
+        client.conversation.received(body)
+    except Exception as error:
+        raise fault(entrance, request) from error
+    return web.Response(status=202, text="Accepted", headers=cors)
 
-    async def _message(
-        self, request: web.BaseRequest, route: Route, arrival: Arrival, cors: Fields
-    ) -> web.StreamResponse:
-        checks.check_content(arrival.headers)
-        name = request.rel_url.query[SESSION]
-        client = route.guest(name)
-        if not (isinstance(client, Client) and self._admits(client, arrival)):
-            raise _unknown()
-        body = await self._entrance.read(request, arrival.headers)
-        if route.guest(name) is not client:  # it left meanwhile
-            raise _unknown()
-        try:
-            client.conversation.received(body)
-        except Exception as error:
-            raise self._entrance.fault(request) from error
-        return web.Response(status=202, text="Accepted", headers=cors)
 
-    def _admits(self, client: Client, arrival: Arrival) -> bool:
-        """Whether the message comes from whom the stream goes to. Raises `Refused`."""
-        try:
-            return client.profile == arrival.profile and client.conversation.admits(arrival)
-        except AccessDenied as denied:
-            raise unauthorized(denied) from None
+def _admits(client: Client, arrival: Arrival) -> bool:
+    """Whether the message comes from whom the stream goes to. Raises `Refused`."""
+    try:
+        return client.profile == arrival.profile and client.conversation.admits(arrival)
+    except AccessDenied as denied:
+        raise unauthorized(denied) from None
 
 
 def _unknown() -> Refused:
