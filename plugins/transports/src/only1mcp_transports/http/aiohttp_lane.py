@@ -22,21 +22,20 @@ _LARGE = 1 << 20
 
 
 class AiohttpLane:
-    """A `Lane`. `pool` is closed with it."""
+    """A `Lane`. `pool` is closed with it. Raises `ValueError` for a URL that can't be used."""
 
     def __init__(
         self,
         url: str,
-        target: URL,
-        configured: CIMultiDict[str],
+        configured: Mapping[str, str],
         pool: aiohttp.ClientSession,
         context: Context,
     ) -> None:
         self.session: str | None = None
         self._url = url
-        self._target = target
-        self._configured = configured.copy()
-        self._decoded = "Accept-Encoding" in configured
+        self._target = URL(url).with_user(None).with_fragment(None)
+        self._configured = CIMultiDict(configured)
+        self._decoded = "Accept-Encoding" in self._configured
         """Compressed answers are asked for, and aiohttp decompresses them."""
         self._configured.setdefault("Accept-Encoding", "identity")
         self._pool = pool

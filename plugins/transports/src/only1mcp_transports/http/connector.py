@@ -12,8 +12,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from urllib.parse import urlsplit
 
-from yarl import URL
-
 from only1mcp_sdk import ConnectFailed, Connection, Connector, Context, Inbox
 from only1mcp_transports.http.connection import HttpConnection
 from only1mcp_transports.http.connector_config import ConnectorConfig
@@ -22,6 +20,7 @@ from only1mcp_transports.http.lane import Lane
 from only1mcp_transports.http.pool.opening import Opening, trust
 from only1mcp_transports.http.pool.pool import Pool
 from only1mcp_transports.http.problems import address
+from only1mcp_transports.http.target import target_of
 from only1mcp_transports.http.way import fixed_headers, open_pool, proxy_for
 from only1mcp_transports.loading import load_aiohttp
 from only1mcp_transports.sse.server import Server
@@ -45,7 +44,7 @@ class HttpConnector:
         """No byte is sent before the first message: there is no handshake below that of MCP."""
         config = self._config
         try:
-            lane = await self._lane(URL(config.url).with_user(None).with_fragment(None))
+            lane = await self._lane()
         except ValueError as error:
             raise ConnectFailed(f"cannot reach {self.target}: {error}") from None
         server = Server(
@@ -60,18 +59,21 @@ class HttpConnector:
         self._connections.add(connection)
         return connection
 
-    async def _lane(self, target: URL) -> Lane:
+    async def _lane(self) -> Lane:
         """Raises `ValueError`."""
         config = self._config
-        regular = proxy_for(config.url) is None and "Accept-Encoding" not in self._headers
+        regular = proxy_for(config.url) is None and not any(
+            n.lower() == "accept-encoding" for n in self._headers
+        )
         if config.fast_lane and regular:
+            target = target_of(config.url)
             opening = Opening(target, config.open_timeout, self._tls)
             return Pool(config.url, target, self._headers.items(), opening, self._context)
         await load_aiohttp()
         from only1mcp_transports.http.aiohttp_lane import AiohttpLane
 
         pool = open_pool(config.url, config.open_timeout)
-        return AiohttpLane(config.url, target, self._headers, pool, self._context)
+        return AiohttpLane(config.url, self._headers, pool, self._context)
 
     async def close(self) -> None:
         """End what is left."""

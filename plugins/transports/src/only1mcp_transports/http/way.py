@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import os
 import socket
-import urllib.request
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
-
-from multidict import CIMultiDict
-from yarl import URL
 
 from only1mcp_transports.http.problems import host
 
 if TYPE_CHECKING:
     import aiohttp
+    from yarl import URL
 
 IDLE = 4.0
 """Seconds an unused TCP connection is kept. Common servers drop theirs after 5 s; a request that is sent just then is
@@ -41,16 +40,16 @@ def open_pool(url: str, open_timeout: float) -> aiohttp.ClientSession:
     )
 
 
-def fixed_headers(url: str, configured: Mapping[str, str]) -> CIMultiDict[str]:
-    """What every request carries: what is configured, and what the URL says about the user."""
-    headers = CIMultiDict({"User-Agent": "only1mcp"})
+def fixed_headers(url: str, configured: Mapping[str, str]) -> dict[str, str]:
+    """What every request carries: what is configured, and what the URL says about the user. No name is there twice, in
+    whatever case."""
+    own = {"User-Agent": "only1mcp"}
     parts = urlsplit(url)
     if parts.username is not None:
         # aiohttp refuses a URL with a user next to an Authorization header; the header is the more explicit one.
-        headers["Authorization"] = _basic(unquote(parts.username), unquote(parts.password or ""))
-    for name, value in configured.items():
-        headers[name] = value
-    return headers
+        own["Authorization"] = _basic(unquote(parts.username), unquote(parts.password or ""))
+    given = {name.lower() for name in configured}
+    return {**{name: value for name, value in own.items() if name.lower() not in given}, **configured}
 
 
 def _basic(user: str, password: str) -> str:
@@ -64,9 +63,15 @@ def proxy_for(url: str) -> URL | None:
     """The proxy that the environment asks for (HTTP_PROXY, HTTPS_PROXY, NO_PROXY). Raises `ValueError`."""
     parts = urlsplit(url)
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
+    if sys.platform not in ("darwin", "win32") and not any(n.lower().endswith("_proxy") for n in os.environ):
+        return None  # these two have other places to say it
+    import urllib.request  # brings all of http.client with it
+
     found = urllib.request.getproxies().get(scheme)
     if not found or _is_loopback(parts.hostname or "") or urllib.request.proxy_bypass(host(url)):
         return None
+    from yarl import URL
+
     proxy = URL(found if "://" in found else f"http://{found}")
     if proxy.scheme not in ("http", "https") or not proxy.host:
         raise ValueError(

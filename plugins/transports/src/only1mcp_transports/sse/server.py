@@ -9,14 +9,12 @@ import io
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from multidict import CIMultiDict
-from yarl import URL
-
 from only1mcp_transports.http.problems import host
 from only1mcp_transports.loading import load_aiohttp
 
 if TYPE_CHECKING:
     import aiohttp
+    from yarl import URL
 
     from only1mcp_transports.sse.pair import Pair
 
@@ -34,7 +32,7 @@ class Server:
         self,
         url: str,
         open_pool: Callable[[], aiohttp.ClientSession],
-        headers: CIMultiDict[str],
+        headers: Mapping[str, str],
         limit: int,
     ) -> None:
         self.url = url
@@ -62,6 +60,8 @@ class Server:
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None = None
     ) -> aiohttp.ClientResponse:
         """Raises one of `BROKEN`."""
+        from multidict import CIMultiDict  # it is aiohttp's
+
         if self._pool is None:
             self._pool = self._open_pool()
         fields = CIMultiDict(self._headers)

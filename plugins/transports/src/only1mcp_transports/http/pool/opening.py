@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohappyeyeballs
-from yarl import URL
 
+from only1mcp_transports.http.target import Target
 from only1mcp_transports.http.way import probed_socket
 
 _HEAD_START = 0.25
@@ -33,9 +33,9 @@ async def trust() -> AsyncIterator[ssl.SSLContext]:
 class Opening:
     """Opens connections to the host of one URL."""
 
-    def __init__(self, url: URL, timeout: float, tls: ssl.SSLContext | None) -> None:
-        self._host = url.raw_host or ""
-        self._port = url.port or (443 if tls else 80)
+    def __init__(self, target: Target, timeout: float, tls: ssl.SSLContext | None) -> None:
+        self._host = target.host
+        self._port = target.port
         self._timeout = timeout
         self._tls = tls
         try:

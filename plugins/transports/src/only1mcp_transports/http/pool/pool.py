@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from yarl import URL
-
 from only1mcp_sdk import LARGE, Context
 from only1mcp_transports.http.lane import Taker
 from only1mcp_transports.http.outbox import Outbox
@@ -16,6 +14,7 @@ from only1mcp_transports.http.pool.opening import Opening
 from only1mcp_transports.http.pool.requests import Requests
 from only1mcp_transports.http.pool.wire import Wire
 from only1mcp_transports.http.problems import unopened, unsendable
+from only1mcp_transports.http.target import Target
 from only1mcp_transports.http.way import IDLE
 
 _LOOKS = 8
@@ -26,7 +25,12 @@ class Pool:
     """A `Lane`: any number of requests at a time, each on a connection of its own."""
 
     def __init__(
-        self, url: str, target: URL, configured: Iterable[tuple[str, str]], opening: Opening, context: Context
+        self,
+        url: str,
+        target: Target,
+        configured: Iterable[tuple[str, str]],
+        opening: Opening,
+        context: Context,
     ) -> None:
         self.url = url
         self.heads = Heads()

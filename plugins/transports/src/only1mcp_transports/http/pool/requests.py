@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from yarl import URL
-
 from only1mcp_transports.http.lane import EVENTS, JSON
+from only1mcp_transports.http.target import Target
 
 _KNOWN = 1024
 _REMEMBERED = 1024
@@ -22,10 +21,10 @@ _NOT_IN_VALUES = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 class Requests:
     """Those to one URL, in one session or in none."""
 
-    def __init__(self, url: URL, configured: Iterable[tuple[str, str]], session: str | None) -> None:
-        self._target = url.raw_path_qs
+    def __init__(self, target: Target, configured: Iterable[tuple[str, str]], session: str | None) -> None:
+        self._target = target.path
         self._fixed = [
-            ("Host", url.host_port_subcomponent or ""),
+            ("Host", target.authority),
             *configured,
             ("Accept-Encoding", "identity"),
         ]
