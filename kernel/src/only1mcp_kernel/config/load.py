@@ -9,20 +9,33 @@ from only1mcp_kernel.config.assemble import assemble
 from only1mcp_kernel.config.document import MAX_BYTES, Node, refuse
 from only1mcp_kernel.config.model import Config
 from only1mcp_kernel.config.problems import ConfigError
-from only1mcp_kernel.config.read_json import read_json
-from only1mcp_kernel.config.read_toml import read_toml
-from only1mcp_kernel.config.read_yaml import read_yaml
 from only1mcp_kernel.config.secrets import Opener, Resolver, names_used, open_secrets
 from only1mcp_kernel.offers import Offers
 from only1mcp_sdk import OpenFailed, Secret
 
-READERS: Mapping[str, Callable[[str, str], Node]] = {
-    ".yaml": read_yaml,
-    ".yml": read_yaml,
-    ".toml": read_toml,
-    ".json": read_json,
-}
-"""Formats by the ending of a file's name."""
+Reader = Callable[[str, str], Node]
+
+
+def _yaml() -> Reader:
+    from only1mcp_kernel.config.read_yaml import read_yaml
+
+    return read_yaml
+
+
+def _toml() -> Reader:
+    from only1mcp_kernel.config.read_toml import read_toml
+
+    return read_toml
+
+
+def _json() -> Reader:
+    from only1mcp_kernel.config.read_json import read_json
+
+    return read_json
+
+
+READERS: Mapping[str, Callable[[], Reader]] = {".yaml": _yaml, ".yml": _yaml, ".toml": _toml, ".json": _json}
+"""Formats by the ending of a file's name, each with what imports its reader: that of YAML takes 2 MiB."""
 
 
 async def load_config(path: Path, offers: Offers, open_secret: Opener) -> Config:
@@ -74,7 +87,7 @@ def parse(text: str, path: Path) -> Node:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise refuse(str(path), 0, 0, f"is not {', '.join(READERS)}", "rename it after its format")
-    return reader(text, str(path))
+    return reader()(text, str(path))
 
 
 def build(root: Node, path: Path, offers: Offers, secrets: Mapping[str, Secret]) -> Config:

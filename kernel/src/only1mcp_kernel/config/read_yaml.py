@@ -3,8 +3,6 @@ tags, no merge keys, one document, text as keys."""
 
 from __future__ import annotations
 
-import re
-import sys
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -21,14 +19,7 @@ from ruamel.yaml.events import (
 
 from only1mcp_kernel.config.document import Builder, Node, Scalar, refuse
 from only1mcp_kernel.config.problems import ConfigError
-
-_NULL = re.compile(r"(?:~|null|Null|NULL|)\Z")
-_BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
-_INT = re.compile(r"[-+]?[0-9]+\Z")
-_OCTAL = re.compile(r"0o[0-7]+\Z")
-_HEX = re.compile(r"0x[0-9a-fA-F]+\Z")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-_ENDLESS = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
+from only1mcp_kernel.config.scalars import plain_scalar
 
 
 def read_yaml(text: str, file: str) -> Node:
@@ -44,30 +35,6 @@ def read_yaml(text: str, file: str) -> Node:
         raise refuse(file, line, column, f"not YAML: {error.problem or error.context}", hint) from None
     except YAMLError as error:
         raise refuse(file, 0, 0, f"not YAML: {str(error).splitlines()[0]}") from None
-
-
-def plain_scalar(text: str) -> Scalar:
-    """What unquoted text means. Raises `ValueError` for numbers that JSON has no word for."""
-    if _NULL.match(text):
-        return None
-    if _BOOL.match(text):
-        return text.lower() == "true"
-    if _OCTAL.match(text):
-        return int(text[2:], 8)
-    if _HEX.match(text):
-        return int(text[2:], 16)
-    if _INT.match(text):
-        if len(text) > sys.int_info.str_digits_check_threshold:
-            raise ValueError("this number is too long")
-        return int(text)
-    if _FLOAT.match(text):
-        number = float(text)
-        if number in (float("inf"), float("-inf")):
-            raise ValueError("this number is too large")
-        return number
-    if _ENDLESS.match(text):
-        raise ValueError("numbers have to be finite")
-    return text
 
 
 class _Reader:

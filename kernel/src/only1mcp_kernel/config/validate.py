@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from only1mcp_kernel.config.document import Node, Path, Step, child, dotted, plain, walk
 from only1mcp_kernel.config.problems import Problem, nearest
-from only1mcp_kernel.config.read_yaml import plain_scalar
+from only1mcp_kernel.config.scalars import plain_scalar
 from only1mcp_kernel.config.secrets import Vault
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
