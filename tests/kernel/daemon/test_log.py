@@ -57,9 +57,9 @@ def test_stdout_and_stderr_follow_the_file_when_it_is_rotated(tmp_path: Path) ->
     program = f"""
 import logging, os
 from pathlib import Path
-from only1mcp_kernel.daemon import log
-log.FILE_BYTES = 200
-log.log_to(log.BackgroundFile(Path({str(tmp_path / "log")!r})))
+from only1mcp_kernel.daemon import log, log_file
+log_file.FILE_BYTES = 200
+log.log_to(log_file.BackgroundFile(Path({str(tmp_path / "log")!r})))
 for number in range(20):
     logging.getLogger("only1mcp").info("record %d", number)
 os.write(1, b"out\\n")

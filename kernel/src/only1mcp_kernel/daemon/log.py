@@ -1,17 +1,12 @@
-"""Where the process's log goes: readable single lines to stderr, or to a file of bounded size."""
+"""The process's log: readable single lines, for a terminal or a file."""
 
 from __future__ import annotations
 
 import logging
-import os
 import time
-from logging.handlers import RotatingFileHandler
-from pathlib import Path
 
 ROOT = "only1mcp"
 """The logger above all of ours."""
-FILE_BYTES = 10 * 1024 * 1024
-FILES_KEPT = 3
 
 
 class LineFormatter(logging.Formatter):
@@ -28,25 +23,6 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         first, *rest = super().format(record).splitlines() or [""]
         return "\n".join([_printable(first), *(f"    {_printable(line)}" for line in rest)])
-
-
-class BackgroundFile(RotatingFileHandler):
-    """A log file that stdout and stderr follow when it is rotated: what is written past the log, by the interpreter
-    or a library, ends up in the same file."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
-        self._follow()
-
-    def doRollover(self) -> None:
-        super().doRollover()
-        self._follow()
-
-    def _follow(self) -> None:
-        if self.stream is None:
-            self.stream = self._open()
-        for descriptor in (1, 2):
-            os.dup2(self.stream.fileno(), descriptor)
 
 
 def log_to(handler: logging.Handler) -> None:

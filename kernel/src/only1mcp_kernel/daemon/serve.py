@@ -12,7 +12,7 @@ from only1mcp_kernel.daemon.edits import listen_only
 from only1mcp_kernel.daemon.exits import exit_code
 from only1mcp_kernel.daemon.gateway import Edit, Gateway, assemble
 from only1mcp_kernel.daemon.home import Home, make_private
-from only1mcp_kernel.daemon.log import BackgroundFile, log_to
+from only1mcp_kernel.daemon.log import log_to
 from only1mcp_kernel.daemon.loop import run
 from only1mcp_kernel.daemon.process import SETTLE_SECONDS, Process, Report, run_controlled
 from only1mcp_kernel.daemon.report import LogReport, PipeReport, TerminalReport
@@ -31,6 +31,8 @@ def serve_in_foreground(
 def serve_in_background(config: Path, edit: Edit, *, insecure: bool, pipe: int) -> None:
     """Serve until stopped; log to the home's file and tell `pipe` when serving or why not. Blocks. Raises what
     prevented it."""
+    from only1mcp_kernel.daemon.log_file import BackgroundFile  # nobody else takes its half a MiB
+
     home = Home.of(config)
     report = PipeReport(pipe, SETTLE_SECONDS)
     try:
