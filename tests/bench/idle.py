@@ -26,7 +26,9 @@ def at_rest(folder: Path) -> tuple[float, float, int]:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the gateway gets as many
     count = min(SESSIONS, most - SPARE)
-    with before_many(SERVERS, folder) as target, contextlib.ExitStack() as stack:
+    with before_many(1, folder / "compile"):
+        pass  # compiled from now on
+    with before_many(SERVERS, folder / "rest") as target, contextlib.ExitStack() as stack:
         rest = resident_kib(target.pid)
         open_sessions(target, FIRST, stack)
         before = resident_kib(target.pid)

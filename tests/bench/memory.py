@@ -24,7 +24,6 @@ from tests.bench.targets import (
     LOAD_CPU,
     MEASURED_CPU,
     ONLY1MCP,
-    ROOT,
     awaited,
     free_port,
     gateway_environment,
@@ -35,8 +34,6 @@ from tests.bench.targets import (
 SERVERS = 10
 LUA = Path(__file__).parent / "memory.lua"
 FIRST_ID = 100_000_000
-COMPILED = ROOT / ".cache" / "compiled"
-"""Modules are compiled, as after an installation: compiling them takes memory that is not given back."""
 SETTLE = 3.0
 """Seconds after which what was to be given back has been."""
 
@@ -74,8 +71,7 @@ def gateway(folder: Path) -> Iterator[Gateway]:
     """A fresh one."""
     folder.mkdir()
     log, server_port, port = folder / "log", free_port(), free_port()
-    env = {**gateway_environment(folder), "PYTHONPYCACHEPREFIX": str(COMPILED)}
-    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    env = gateway_environment(folder)
     command = [sys.executable, "-m", "tests.bench.memory_server", str(server_port)]
     servers = {f"server{number}": {"url": f"http://127.0.0.1:{server_port}/mcp"} for number in range(SERVERS)}
     file = gateway_file(folder, port, servers)
@@ -188,7 +184,7 @@ def main() -> int:
     met = True
     with tempfile.TemporaryDirectory() as name:
         with gateway(Path(name) / "compile"):
-            pass
+            pass  # compiled from now on
         for run in options.only:
             with gateway(Path(name) / run) as subject:
                 for what, value, bar, unit in RUNS[run](subject, options):

@@ -149,6 +149,7 @@ class Started:
 @contextlib.contextmanager
 def before_many(count: int, folder: Path) -> Iterator[Target]:
     """The gateway before this many servers."""
+    folder.mkdir(exist_ok=True)
     with contextlib.ExitStack() as stack:
         started = Started(stack, folder)
         yield started.gateway("many", {f"up{n}": {"url": f"{started.stub}/legacy"} for n in range(count)})

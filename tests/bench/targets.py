@@ -18,6 +18,7 @@ from tests.bench.client import Client
 
 ROOT = Path(__file__).parents[2]
 STUB = ROOT / ".cache" / "bench" / "stub"
+COMPILED = ROOT / ".cache" / "compiled"
 ONLY1MCP = Path(sys.executable).parent / "only1mcp"
 CPUS = sorted(os.sched_getaffinity(0))
 MEASURED_CPU, LOAD_CPU = CPUS[0], CPUS[-1]
@@ -117,7 +118,10 @@ def gateway_file(folder: Path, port: int, servers: Mapping[str, object], **other
 
 
 def gateway_environment(folder: Path) -> dict[str, str]:
-    return {**os.environ, "ONLY1MCP_STATE_DIR": str(folder / "state")}
+    """With modules compiled from the second start on, as after an installation. Compiling them takes time, and memory
+    that is not given back."""
+    own = {"ONLY1MCP_STATE_DIR": str(folder / "state"), "PYTHONPYCACHEPREFIX": str(COMPILED)}
+    return {**{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}, **own}
 
 
 def nginx_file(folder: Path, port: int, upstream: str) -> Path:
