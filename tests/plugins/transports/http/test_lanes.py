@@ -18,6 +18,7 @@ from tests.plugins.transports.http.listening import (
     HTTP,
     POST,
     Client,
+    Fields,
     ScriptedGate,
     ask,
     changed,
@@ -32,7 +33,7 @@ LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 CHUNKED = head("POST", "/mcp", [*POST, ("Transfer-Encoding", "chunked")]) + b"2\r\n{}\r\n0\r\n\r\n"
 ODD = {
     "chunked": CHUNKED,
-    "delete": head("DELETE", "/mcp", POST[:1]),
+    "options": head("OPTIONS", "/mcp", POST[:1]),
     "elsewhere": post(target="/other"),
     "query": post(target="/mcp?x=1"),
     "escaped": post(target="/m%63p"),
@@ -72,6 +73,25 @@ async def test_plain_requests_are_served_by_the_fast_lane() -> None:
             assert lane.served == count
         (connection,) = lane.connections
         assert not connection.in_general
+
+
+@pytest.mark.parametrize("length", [[], [("Content-Length", "0")], [("Content-Length", "2")]])
+async def test_a_session_is_ended_by_the_fast_lane(length: Fields) -> None:
+    """With the same answer as without one."""
+    answers = []
+    for fast in (True, False):
+        gate = ScriptedGate()
+        async with asked(gate, fast_lane=fast) as (lane, it):
+            it.send(
+                head("DELETE", "/mcp", [*POST[:1], *length]) + b"{}" * (("Content-Length", "2") in length)
+            )
+            reply = await it.reply()
+            reply.headers.pop("date")
+            answers.append((reply.status, reply.headers, len(gate.arrivals)))
+            it.send(post())
+            assert await (await it.reply()).body() == b'{"ok":1}'
+            assert lane.served == 2 * fast
+    assert answers == [(204, {"server": "only1mcp"}, 1)] * 2
 
 
 async def test_none_where_it_is_switched_off() -> None:
@@ -130,7 +150,7 @@ async def test_it_stays_while_aiohttp_is_at_work() -> None:
 
 async def test_part_of_a_head_is_not_taken_for_rest() -> None:
     async with asked(ScriptedGate()) as (lane, it):
-        it.send(b"DELETE /mcp HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
+        it.send(b"OPTIONS /mcp HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
         await asyncio.sleep(0.05)
         it.send(post())
         assert (await it.reply()).status == 400
@@ -176,7 +196,9 @@ async def test_much_at_once_is_not_all_taken_in() -> None:
             assert await (await it.reply()).body() == (b"1" if number else b"0")
 
 
-@pytest.mark.parametrize("sent", [b"POST /mcp HT", post(b"x" * 100)[:-50], b"", b"DELETE /mcp HT"])
+@pytest.mark.parametrize(
+    "sent", [b"POST /mcp HT", post(b"x" * 100)[:-50], b"", b"DELETE /mcp HT", b"OPTIONS /mcp HT"]
+)
 async def test_a_client_that_takes_its_time_is_sent_away(sent: bytes) -> None:
     options = {"head_timeout": 0.1, "body_timeout": 0.1}
     async with listening(ScriptedGate(), **options) as listener:

@@ -281,6 +281,9 @@ class Connection(asyncio.Protocol):
                 if route.timer is None:
                     route.look_later()
                 answer.posting = place.gate.post(arrival, body, answer)
+            elif head.method == "DELETE":
+                place.route.posts.add(answer)
+                place.gate.end(arrival, answer)
             else:
                 answer.posting = place.gate.stream(arrival, answer)
                 answer.open_stream()
@@ -432,7 +435,7 @@ class Connection(asyncio.Protocol):
         self._general.data_received(data)
 
     def _takes_over(self, data: bytes) -> bool:
-        return self._rested and self._rests() and data.startswith((b"POST ", b"GET "))
+        return self._rested and self._rests() and data.startswith((b"POST ", b"GET ", b"DELETE "))
 
     def _rests(self) -> bool:
         """Whether aiohttp waits for a request, or for more of one."""

@@ -27,7 +27,7 @@ _MAX_FIELDS = 128
 _MAX_KNOWN = 4096
 _LENGTH = b"\r\nContent-Length: "
 _LENGTH_LOWER = b"\r\ncontent-length: "
-_METHODS = frozenset({"POST", "GET"})
+_METHODS = frozenset({"POST", "GET", "DELETE"})
 # What asks for something special of the connection, or of how the body is sent.
 _SPECIAL = frozenset(
     {"transfer-encoding", "expect", "upgrade", "trailer", "te", "content-encoding", "http2-settings"}
@@ -145,8 +145,10 @@ def _parse(head: bytes, length: int | None) -> Head | None:
     if len(headers) != len(fields.pairs) or method not in _METHODS or not _SPECIAL.isdisjoint(headers):
         return None
     said = headers.pop("content-length", None)
-    if said != (None if length is None else str(length)) or (method == "POST") != (length is not None):
-        return None
+    if said != (None if length is None else str(length)) or method == (
+        "GET" if length is not None else "POST"
+    ):
+        return None  # a POST has a body, a GET has none, and a DELETE may
     if headers.get("connection", "keep-alive").lower() != "keep-alive":
         return None
     return Head(method, fields.target.decode(), headers)
@@ -168,4 +170,4 @@ def may_be_plain(part: bytes) -> bool:
     if len(part) > MAX_HEAD or part.count(b"\n") != part.count(b"\r\n"):
         return False
     start = part[:5]
-    return b"POST ".startswith(start) or b"GET ".startswith(start[:4])
+    return b"POST ".startswith(start) or b"GET ".startswith(start[:4]) or b"DELETE ".startswith(part[:7])
