@@ -32,7 +32,6 @@ def start(
         bool, typer.Option("--insecure", help="Let other machines in without asking who they are.")
     ] = False,
     as_json: JsonOption = False,
-    ready_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Start the gateway. With no configuration file anywhere, write a commented one here and serve that."""
     with reporting(as_json):
@@ -41,14 +40,11 @@ def start(
             _start_in_background(path, host, port, insecure, as_json)
             return
         from only1mcp_kernel.daemon.edits import listen_at
-        from only1mcp_kernel.daemon.serve import serve_in_background, serve_in_foreground
+        from only1mcp_kernel.daemon.serve import serve_in_foreground
 
+        data = sys.stdout if as_json else None
         edit = listen_at(host=host, port=port)
-        if ready_fd is not None:
-            serve_in_background(path, edit, insecure=insecure, pipe=ready_fd)
-        else:
-            data = sys.stdout if as_json else None
-            serve_in_foreground(path, edit, insecure=insecure, talk=sys.stderr, data=data)
+        serve_in_foreground(path, edit, insecure=insecure, talk=sys.stderr, data=data)
 
 
 def _find_or_write(option: Path | None) -> Path:
@@ -70,13 +66,8 @@ def _start_in_background(
     from only1mcp_kernel.daemon.home import Home
     from only1mcp_kernel.daemon.report import serving_lines
 
-    options = [
-        *(["--host", host] if host is not None else []),
-        *(["--port", str(port)] if port is not None else []),
-        *(["--insecure"] if insecure else []),
-    ]
     home = Home.of(path)
-    status = start_in_background(home, options)
+    status = start_in_background(home, host, port, insecure)
     for line in serving_lines(status):
         say(line)
     say(f"In the background: pid {status['pid']}, log {home.log_file}")

@@ -9,13 +9,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 from only1mcp_kernel.daemon.home import Home
 from only1mcp_sdk import Only1McpError
 
-READY_OPTION = "--ready-fd"
 _TAIL_BYTES = 4000
 
 
@@ -27,20 +25,22 @@ class StartFailed(Only1McpError):
         self.exit_code = exit_code
 
 
-def start_in_background(home: Home, options: Sequence[str]) -> dict[str, Any]:
-    """Run `only1mcp start` for this home with these further options. Blocks until it serves; returns its status.
+def start_in_background(home: Home, host: str | None, port: int | None, insecure: bool) -> dict[str, Any]:
+    """Run a gateway of this home, with `host` and `port` as configured where they are None. Blocks until it serves;
+    returns its status.
 
     Raises `StartFailed` and `CantCreate`. When interrupted, the child is ended.
     """
     home.prepare()
     reading, writing = os.pipe()
+    what = {"config": str(home.config), "host": host, "port": port, "insecure": insecure, "pipe": writing}
     # -P: a file in the current directory must not pass for one of our modules.
-    command = [sys.executable, "-P", "-m", "only1mcp_kernel.cli", "start", "-c", str(home.config), *options]
+    command = [sys.executable, "-P", "-m", "only1mcp_kernel.daemon", json.dumps(what)]
     log = os.open(home.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     try:
         before = os.fstat(log).st_size
         child = subprocess.Popen(
-            [*command, READY_OPTION, str(writing)],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
