@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests.bench.bars import REST_MIB
 from tests.bench.client import INFO, LEGACY, Client, headers_of
 from tests.bench.targets import (
     LOAD_CPU,
@@ -200,8 +201,8 @@ Row = tuple[str, float, float, str]
 def rest(gateway: Gateway, options: argparse.Namespace) -> list[Row]:
     seen = memory(gateway.pid)
     return [
-        (f"resident at rest, {SERVERS} servers", seen.resident / 1024, 60, "MiB"),
-        ("of it, its own", seen.own / 1024, 60, "MiB"),
+        (f"resident at rest, {SERVERS} servers", seen.resident / 1024, REST_MIB, "MiB"),
+        ("of it, its own", seen.own / 1024, REST_MIB, "MiB"),
     ]
 
 
