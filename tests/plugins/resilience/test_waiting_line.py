@@ -1,10 +1,11 @@
-"""The example middleware."""
+"""Calls that wait for one another."""
 
 import asyncio
 
+from only1mcp_resilience.plugin import only1mcp_register_middleware
+from only1mcp_resilience.waiting_line import BUSY, WaitingLine
 from only1mcp_sdk import Exchange, Outcome, Result
 from only1mcp_sdk.testing import check_middleware, make_exchange
-from only1mcp_waiting_line.plugin import BUSY, WaitingLine, only1mcp_register_middleware
 
 [OFFER] = only1mcp_register_middleware()
 

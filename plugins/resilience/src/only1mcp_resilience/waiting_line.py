@@ -4,34 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-from pydantic import Field
-
-from only1mcp_sdk import (
-    Context,
-    Exchange,
-    Failure,
-    Middleware,
-    Next,
-    Offer,
-    Outcome,
-    Place,
-    PluginConfig,
-    hookimpl,
-    offer,
-)
+from only1mcp_sdk import Exchange, Failure, Next, Outcome, Place
 
 BUSY = -32011
-"""A code of our own, from the range that JSON-RPC leaves to implementations."""
-
-
-class WaitingLineConfig(PluginConfig):
-    """Have calls wait for one another."""
-
-    places: int = Field(1, ge=1, description="How many calls of one server may be under way at a time.")
-    patience: float = Field(60.0, gt=0, description="Seconds a call waits in line before it is refused.")
+"""The error a call is refused with: a code of our own, from the range that JSON-RPC leaves to implementations."""
 
 
 class WaitingLine:
@@ -60,13 +37,3 @@ class WaitingLine:
             return await next(exchange)
         finally:
             free.release()
-
-
-@asynccontextmanager
-async def open_waiting_line(config: WaitingLineConfig, context: Context) -> AsyncIterator[Middleware]:
-    yield WaitingLine(config.places, config.patience)
-
-
-@hookimpl
-def only1mcp_register_middleware() -> list[Offer[Middleware]]:
-    return [offer("waiting_line", WaitingLineConfig, open_waiting_line)]

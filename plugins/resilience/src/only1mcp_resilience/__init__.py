@@ -1,0 +1,1 @@
+"""What keeps servers from being asked too much."""
