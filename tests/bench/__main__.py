@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=1, help="length of a burst")
     parser.add_argument("--only", nargs="+", default=[""], help="cells whose names begin so")
     parser.add_argument("--peers", action="store_true", help="other proxies for MCP, too")
-    parser.add_argument("--half", type=int, default=5, help="runs at half of full load, of three seconds")
+    parser.add_argument("--half", type=int, default=9, help="runs at half of full load, of three seconds")
     parser.add_argument("--idle", action=argparse.BooleanOptionalAction, default=True, help="memory at rest")
     parser.add_argument("--starts", type=int, default=10, help="starts that are timed")
     parser.add_argument("--out", type=Path, default=ROOT / ".cache" / "bench" / "report.json")
