@@ -146,11 +146,15 @@ class Gateway:
         return {"command": command, "args": args, "env": self.environment}
 
     def _answers(self) -> bool:
+        """Whether a request is answered: what a killed gateway was just starting holds its socket a little longer, and
+        nobody takes what connects to that."""
         try:
-            socket.create_connection(("127.0.0.1", self.port), 0.2).close()
+            with socket.create_connection(("127.0.0.1", self.port), 0.2) as connection:
+                connection.settimeout(2)
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                return connection.recv(5) == b"HTTP/"
         except OSError:
             return False
-        return True
 
 
 def tiny(name: str, *options: str) -> dict[str, Any]:
