@@ -20,7 +20,7 @@ from only1mcp_kernel.gateway.clients.sessions import (
 from only1mcp_kernel.protocol.legacy import Hello
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_kernel.wire.seal import KeyRing
-from only1mcp_sdk import Capabilities, Principal, Question
+from only1mcp_sdk import Arrival, Capabilities, Principal, Question
 from tests.property.machines import Ear, LoopMachine
 
 NAMES = ["alice", "bob", "", "alice\0session"]
@@ -58,7 +58,7 @@ class SessionLife(LoopMachine):
     @rule(name=st.sampled_from(NAMES))
     def start(self, name: str) -> None:
         hello = Hello("2025-11-25", Capabilities(), b"{}")
-        session = self.act(lambda: self.sessions.start(hello, Principal(name), "default"))
+        session = self.act(lambda: self.sessions.start(hello, Principal(name), Arrival("http")))
         assert session is not None
         self.known.append(Known(session, name, self.loop.time()))
 
@@ -212,7 +212,7 @@ TestSessionLife.settings = settings(max_examples=100, stateful_step_count=40)
 async def test_a_session_that_ends_twice_ended_once() -> None:
     ended: list[str] = []
     sessions = Sessions(KeyRing(), Load(100_000, 100_000), lambda session: ended.append(session.id))
-    session = sessions.start(Hello("2025-11-25", Capabilities(), b"{}"), Principal("a"), "default")
+    session = sessions.start(Hello("2025-11-25", Capabilities(), b"{}"), Principal("a"), Arrival("http"))
     assert session is not None
     await asyncio.sleep(0)
     sessions.end(session)

@@ -16,6 +16,7 @@ from only1mcp_kernel.config.model import Config, ProfileConfig, ServerConfig
 from only1mcp_kernel.gateway.routing.pages import Pages
 from only1mcp_kernel.gateway.routing.pipeline import Chains
 from only1mcp_kernel.gateway.routing.router import LevelSetter, Router
+from only1mcp_kernel.gateway.routing.showing import Economising
 from only1mcp_kernel.gateway.routing.table import Former
 from only1mcp_kernel.gateway.routing.views import Views
 from only1mcp_kernel.gateway.servers.hearing import Audience
@@ -25,7 +26,7 @@ from only1mcp_kernel.gateway.servers.server import Server
 from only1mcp_kernel.gateway.servers.sharing import Terms
 from only1mcp_kernel.gateway.tasks.ids import TaskIds
 from only1mcp_kernel.tasks import Tasks
-from only1mcp_sdk import Authenticator, Handler, Listener, OpenFailed, Transform
+from only1mcp_sdk import Authenticator, Economy, Handler, Listener, OpenFailed, Transform
 
 
 class Surroundings:
@@ -97,9 +98,10 @@ async def open_generation(config: Config, around: Surroundings, insecure: bool) 
         }
         for profile in config.profiles.values():
             opened = [await enter(workshop.open(each)) for each in profile.transforms]
-            router = _build_router(generation, profile, transforms, opened, chains, around)
+            economy = await enter(workshop.open(profile.context)) if profile.context is not None else None
+            router = _build_router(generation, profile, transforms, opened, economy, chains, around)
             generation.routers[profile.name] = router
-            generation.handlers[profile.name] = chains.around("gateway", router.route)
+            generation.handlers[profile.name] = _entrance(profile, router, chains)
         generation._stack = stack.pop_all()
         return generation
     raise AssertionError("unreachable")
@@ -110,13 +112,15 @@ def _build_router(
     profile: ProfileConfig,
     transforms: dict[str, list[Transform]],
     profile_transforms: list[Transform],
+    economy: Economy | None,
     chains: Chains,
     around: Surroundings,
 ) -> Router:
     servers = {name: generation.servers[name] for name in profile.servers}
     former = around.former.setdefault(profile.name, Former())
     own = {name: transforms[name] for name in servers}
-    views = Views(profile, servers, own, profile_transforms, former)
+    trusted = {name for name in servers if generation.config.servers[name].trusted}
+    views = Views(profile, servers, own, profile_transforms, former, economy, trusted)
     handlers = {
         name: chains.around(
             "server", server.attempts.serve_with(chains.around("endpoint", server.attempts.attempt))
@@ -135,6 +139,14 @@ def _build_router(
         around.task_ids,
         around.pages,
     )
+
+
+def _entrance(profile: ProfileConfig, router: Router, chains: Chains) -> Handler:
+    """Where the exchanges of a profile come in."""
+    if profile.context is None:
+        return chains.around("gateway", router.route)
+    economising = Economising(profile.context.place, router)
+    return economising.outside(chains.around("gateway", economising.inside))
 
 
 def _refuse_exposure(generation: Generation, insecure: bool) -> None:

@@ -23,6 +23,7 @@ from only1mcp_sdk.kinds import (
     Connection,
     Connector,
     Conversation,
+    Economy,
     Entry,
     EntryKind,
     Filter,
@@ -35,7 +36,10 @@ from only1mcp_sdk.kinds import (
     Place,
     Posting,
     Secret,
+    Toolbox,
     Transform,
+    Vendor,
+    View,
 )
 from only1mcp_sdk.messages import (
     ANONYMOUS,
@@ -84,6 +88,7 @@ __all__ = [
     "Conversation",
     "Done",
     "DuplicateMember",
+    "Economy",
     "Entry",
     "EntryKind",
     "Era",
@@ -117,7 +122,10 @@ __all__ = [
     "Secret",
     "SecretMissing",
     "Source",
+    "Toolbox",
     "Transform",
+    "Vendor",
+    "View",
     "hookimpl",
     "offer",
 ]

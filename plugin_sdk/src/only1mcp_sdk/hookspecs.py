@@ -20,6 +20,7 @@ from only1mcp_sdk.kinds import (
     Authenticator,
     Balancer,
     Connector,
+    Economy,
     Filter,
     Listener,
     Middleware,
@@ -59,6 +60,11 @@ def only1mcp_register_middleware() -> Iterable[Offer[Middleware]]:  # type: igno
 @hookspec
 def only1mcp_register_transform() -> Iterable[Offer[Transform]]:  # type: ignore[empty-body]
     """Offer transforms of a catalogue (`transforms:` of a server or a profile)."""
+
+
+@hookspec
+def only1mcp_register_economy() -> Iterable[Offer[Economy]]:  # type: ignore[empty-body]
+    """Offer ways to show a profile's tools so that they cost a model less (`profiles.<name>.context`)."""
 
 
 @hookspec

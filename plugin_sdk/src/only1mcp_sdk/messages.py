@@ -48,6 +48,8 @@ class Arrival(Struct, eq=False):
     peer: str = ""
     local: bool = False
     """The peer is the very process that started this gateway: nobody asks it for credentials."""
+    context: str = ""
+    """How the URL asks for tools to be shown (`?context=slim`); empty where it does not."""
     found: Any = None
     """The gate's own: what it found out."""
 
@@ -76,6 +78,8 @@ class Caller(Struct, frozen=True, cache_hash=True):
     client_info: Json = b""
     session: str = ""
     """The gateway's own id of the legacy session; empty for modern callers."""
+    context: str = ""
+    """How its URL asks for tools to be shown: see `Economy`."""
 
 
 class Notification(Struct, frozen=True):

@@ -9,7 +9,7 @@ from only1mcp_kernel.gateway.clients.sessions import Sessions
 from only1mcp_kernel.protocol.capabilities import read_client
 from only1mcp_kernel.protocol.legacy import Hello
 from only1mcp_kernel.wire.seal import KeyRing
-from only1mcp_sdk import ANONYMOUS
+from only1mcp_sdk import ANONYMOUS, Arrival
 from only1mcp_sdk.testing import RecordingAnswer
 
 COUNT = 500
@@ -31,7 +31,7 @@ async def test_a_session_that_hears_nothing_keeps_little() -> None:
     def open_one() -> None:
         declared = bytes(bytearray(b'{"roots":{"listChanged":true},"sampling":{},"elicitation":{}}'))
         session = sessions.start(
-            Hello("2025-11-25", read_client(declared), b'{"name":"it"}'), ANONYMOUS, "default"
+            Hello("2025-11-25", read_client(declared), b'{"name":"it"}'), ANONYMOUS, Arrival("http")
         )
         assert session is not None
         kept.append(session.listen(answer))

@@ -18,6 +18,7 @@ from only1mcp_sdk import (
     Arrival,
     Authenticator,
     Context,
+    Economy,
     Filter,
     Middleware,
     PluginConfig,
@@ -73,6 +74,7 @@ class World:
         self.filters: dict[str, Filter] = {}
         self.middleware: dict[str, Middleware] = {}
         self.transforms: dict[str, Transform] = {}
+        self.economies: dict[str, Economy] = {}
         self.authenticated = False
         self.options: Json = {}
         self.limits: dict[str, int] = {}
@@ -100,6 +102,7 @@ class World:
             "connector": [offer("memory", Named, opening(connector))],
             "filter": [offer("filter", Named, opening(lambda name: self.filters[name]))],
             "middleware": [offer("middleware", Named, opening(lambda name: self.middleware[name]))],
+            "economy": [offer("economy", Named, opening(lambda name: self.economies[name]))],
             "transform": [offer("transform", Named, opening(lambda name: self.transforms[name]))],
             "authenticator": [offer("by_token", Named, opening(lambda name: authenticator))],
             "balancer": [offer("turns", Named, opening(lambda name: self.balancer))],
@@ -113,6 +116,8 @@ class World:
             options = dict(options)
             transforms = tuple(self._component("transform", each) for each in options.pop("transforms", ()))
             chosen = tuple(options.pop("servers", servers))
+            if "context" in options:
+                options["context"] = self._component("economy", options["context"])
             values = {"names": "auto", "safe_names": False, **options}
             profiles[name] = ProfileConfig(name=name, servers=chosen, transforms=transforms, **values)
         return Config(
@@ -138,7 +143,7 @@ class World:
     def _server(self, name: str, replicas: int) -> ServerConfig:
         options = {
             "isolation": "auto", "era": "auto", "connect_timeout": 2.0, "list_timeout": 1.0, "call_timeout": 5.0,
-            "idle_stop": 300.0, **self.server_options.get(name, {}),
+            "idle_stop": 300.0, "trusted": False, **self.server_options.get(name, {}),
         }  # fmt: skip
         transforms = tuple(self._component("transform", each) for each in options.pop("transforms", ()))
         return ServerConfig(
@@ -242,10 +247,17 @@ class HttpClient:
     """A client over Streamable HTTP, of either era, without the HTTP."""
 
     def __init__(
-        self, gateway: Gateway, *, token: str = "", profile: str = "default", capabilities: Json | None = None
+        self,
+        gateway: Gateway,
+        *,
+        token: str = "",
+        profile: str = "default",
+        capabilities: Json | None = None,
+        context: str = "",
     ) -> None:
         self.gateway = gateway
         self.profile = profile
+        self.context = context
         self.capabilities = capabilities or {}
         self.headers = {"host": "127.0.0.1", **({"authorization": f"Bearer {token}"} if token else {})}
         self.session: dict[str, str] = {}
@@ -255,7 +267,8 @@ class HttpClient:
         answer = Recorder()
         body = message if isinstance(message, bytes) else json.dumps(message).encode()
         extra = {name.replace("_", "-"): value for name, value in headers.items()}
-        arrival = Arrival("http", self.profile, {**self.headers, **self.session, **extra})
+        headers = {**self.headers, **self.session, **extra}
+        arrival = Arrival("http", self.profile, headers, context=self.context)
         return answer, self.gateway.gate.post(arrival, body, answer)
 
     # -- modern

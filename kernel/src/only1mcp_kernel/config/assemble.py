@@ -112,6 +112,9 @@ class _Profiles:
             chosen = [server for server in chosen if server in listed_ones]
         if "methods" in own.members:
             self._check_methods(own.members["methods"], (*path, "methods"), chosen)
+        context = None
+        if "context" in own.members and own.members["context"].value is not None:
+            context = self._components.selected("economy", own.members["context"], (*path, "context"))
         if settings is None:
             return None
         return ProfileConfig(
@@ -120,6 +123,7 @@ class _Profiles:
             names=settings.names,
             safe_names=settings.safe_names,
             transforms=transforms,
+            context=context,
             page_size=settings.page_size,
             methods={
                 method: server for method, server in settings.methods.items() if server not in self._disabled

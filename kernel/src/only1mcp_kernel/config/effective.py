@@ -70,6 +70,7 @@ def _profile(profile: ProfileConfig, servers: Node | None) -> dict[str, Any]:
         "safe_names": profile.safe_names,
         "page_size": profile.page_size,
         "methods": dict(profile.methods),
+        **({} if profile.context is None else {"context": _component(profile.context)}),
         **_transforms(profile.transforms),
     }
 

@@ -61,6 +61,8 @@ class ServerConfig:
     """0 means none."""
     idle_stop: float
     """0 means never."""
+    trusted: bool
+    """What it says about its tools is believed."""
     fingerprint: str
     """Equal for two configurations of this server exactly when nothing of it differs, secrets included."""
 
@@ -75,6 +77,8 @@ class ProfileConfig:
     transforms: tuple[Component, ...]
     page_size: int = 0
     """Entries of one page of a list; 0 means all of them."""
+    context: Component | None = None
+    """What shows its tools so that they cost a model less; without it they are shown as they are."""
     methods: Mapping[str, str] = field(default_factory=dict)
     """Methods that MCP does not define, or prefixes of them that end in `/*`, and the server each goes to."""
 

@@ -124,7 +124,9 @@ class _Writer:
 
     def _profile(self) -> Schema:
         own = self._model(ProfileSettings, "profile")
-        return {**own, "title": "profile", "properties": self._with_transforms(own["properties"])}
+        keys = self._with_transforms(own["properties"])
+        keys["context"].update(anyOf=[self._components("economy"), {"type": "null"}])
+        return {**own, "title": "profile", "properties": keys}
 
     def _with_transforms(self, keys: Mapping[str, Any]) -> dict[str, Any]:
         steps = {**keys["transforms"], "items": self._components("transform")}

@@ -68,6 +68,7 @@ class Servers:
             list_timeout=settings.list_timeout,
             call_timeout=settings.call_timeout,
             idle_stop=settings.idle_stop,
+            trusted=settings.trusted,
             fingerprint="",
         )
         return replace(server, fingerprint=_fingerprint(server))

@@ -142,8 +142,22 @@ class ServerSettings(Settings):
         "still serves. 0: never.",
     )
 
+    trusted: bool = Field(
+        False,
+        description="Believe what the server says about its tools, such as that one only reads. Without it, such "
+        "hints are shown to clients, and nothing in the gateway relies on them.",
+    )
 
-PLAIN_SETTINGS = ("isolation", "era", "connect_timeout", "list_timeout", "call_timeout", "idle_stop")
+
+PLAIN_SETTINGS = (
+    "isolation",
+    "era",
+    "connect_timeout",
+    "list_timeout",
+    "call_timeout",
+    "idle_stop",
+    "trusted",
+)
 """The settings of a server that name no component; `ServerConfig` has them under the same names."""
 
 
@@ -161,6 +175,11 @@ class ProfileSettings(Settings):
         description="Show every name with 1 to 64 letters, digits, `_` and `-` only, as some clients demand.",
     )
     transforms: list[Any] = Field([], description="Changes to what the profile shows, applied in order.")
+    context: Any = Field(
+        None,
+        description="How its tools are shown so that they cost a model less, and how long results may be. Without it, "
+        "everything is relayed as it is.",
+    )
     page_size: int = Field(
         0,
         ge=0,

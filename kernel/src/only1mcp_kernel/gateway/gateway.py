@@ -20,6 +20,7 @@ from only1mcp_kernel.gateway.clients.sinks import Outlet
 from only1mcp_kernel.gateway.routing.identity import initialize_result
 from only1mcp_kernel.gateway.routing.pages import Pages
 from only1mcp_kernel.gateway.routing.router import Router
+from only1mcp_kernel.gateway.routing.showing import shown_as_they_are
 from only1mcp_kernel.gateway.servers.catalogue import LISTS
 from only1mcp_kernel.gateway.servers.parking import Parking
 from only1mcp_kernel.gateway.servers.pinning import Pins
@@ -174,6 +175,11 @@ class Gateway:
             "servers": {name: server.status() for name, server in generation.servers.items()},
             "shown": _shown(generation.routers.get(DEFAULT_PROFILE)),
             "profiles": {name: list(router.servers) for name, router in generation.routers.items()},
+            "context": {
+                name: dict(router.views.showing.economy.figures())
+                for name, router in generation.routers.items()
+                if router.views.showing is not None
+            },
             "sessions": len(self._sessions),
             "streams": self._streams.total,
             "requests": {
@@ -197,6 +203,11 @@ class Gateway:
             return None
         plan = router.views.header_plan(name, caller)
         return param_headers.problem(plan, params.get("arguments"), repeated) if plan else None
+
+    def context_problem(self, caller: Caller) -> str:
+        router = self._in_force().routers.get(caller.profile)
+        showing = router.views.showing if router is not None else None
+        return showing.problem(caller) if showing is not None else shown_as_they_are(caller)
 
     def listen(
         self, caller: Caller, id: Json, params: Members, sink: Outlet, on_end: Callable[[], None]

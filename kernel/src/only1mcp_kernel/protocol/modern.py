@@ -90,13 +90,15 @@ def read_caller(method: str, name: str, said: Said, arrival: Arrival, principal:
     small = len(declared) + len(info) < _REMEMBERED_BYTES
     caller = _known_caller if small else _caller
     try:
-        return caller(principal, revision, arrival.profile, bytes(declared), bytes(info))
+        return caller(principal, revision, arrival.profile, bytes(declared), bytes(info), arrival.context)
     except msgspec.ValidationError:
         raise Refused(400, INVALID_PARAMS, f"Invalid params: {CAPABILITIES!r} must be an object") from None
 
 
-def _caller(principal: Principal, revision: str, profile: str, declared: bytes, info: bytes) -> Caller:
-    return Caller(principal, "modern", revision, profile, read_client(declared), info)
+def _caller(
+    principal: Principal, revision: str, profile: str, declared: bytes, info: bytes, context: str
+) -> Caller:
+    return Caller(principal, "modern", revision, profile, read_client(declared), info, context=context)
 
 
 _revisions = {quoted(each): each for each in MODERN}

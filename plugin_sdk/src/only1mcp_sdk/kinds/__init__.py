@@ -3,6 +3,7 @@
 from only1mcp_sdk.kinds.authenticator import Authenticator
 from only1mcp_sdk.kinds.balancer import Balancer, Candidate, LearningBalancer
 from only1mcp_sdk.kinds.connector import Connection, Connector, Inbox
+from only1mcp_sdk.kinds.economy import Economy, Toolbox, Vendor, View
 from only1mcp_sdk.kinds.filter import Filter, Place
 from only1mcp_sdk.kinds.listener import Answer, Channel, Conversation, Gate, Listener, Posting
 from only1mcp_sdk.kinds.middleware import Middleware, Next
@@ -18,6 +19,7 @@ __all__ = [
     "Connection",
     "Connector",
     "Conversation",
+    "Economy",
     "Entry",
     "EntryKind",
     "Filter",
@@ -30,5 +32,8 @@ __all__ = [
     "Place",
     "Posting",
     "Secret",
+    "Toolbox",
     "Transform",
+    "Vendor",
+    "View",
 ]

@@ -7,6 +7,7 @@ Free of pytest: everything raises `AssertionError`, so any test runner will do. 
 from only1mcp_sdk.testing.authenticator import check_authenticator
 from only1mcp_sdk.testing.balancer import check_balancer
 from only1mcp_sdk.testing.connector import check_connector
+from only1mcp_sdk.testing.economy import check_economy
 from only1mcp_sdk.testing.fakes import (
     FakeCandidate,
     FakeClock,
@@ -37,6 +38,7 @@ __all__ = [
     "check_authenticator",
     "check_balancer",
     "check_connector",
+    "check_economy",
     "check_filter",
     "check_listener",
     "check_middleware",

@@ -29,8 +29,8 @@ async def check_transform(
     batches: list[list[Entry]] = [
         [],
         list(entries),
-        _odd_entries(),
-        [*_odd_entries(), *entries, *_odd_entries()],
+        odd_entries(),
+        [*odd_entries(), *entries, *odd_entries()],
     ]
     async with checked(offer, options) as transform:
         shown = [_apply(transform, batch) for batch in batches]
@@ -71,7 +71,8 @@ def _tool(name: str, **more: Any) -> Entry:
     return Entry(kind="tool", server="files", name=name, shown=name, members=members)
 
 
-def _odd_entries() -> list[Entry]:
+def odd_entries() -> list[Entry]:
+    """Entries as servers may list them."""
     return [
         *(_tool(name, description=f"about {name}") for name in NAMES),
         _tool("search"),

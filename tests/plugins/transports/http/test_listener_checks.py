@@ -178,6 +178,14 @@ async def test_what_the_gate_learns_of_a_request() -> None:
     assert not arrival.local
 
 
+async def test_what_the_url_asks_for_beside() -> None:
+    gate = ScriptedGate()
+    async with listening(gate) as listener:
+        for target in ("/mcp", "/mcp?context=slim", "/mcp?context=a%20b", "/mcp?x=y&context=slim"):
+            await ask(listener, post(target=target))
+    assert [each.context for each in gate.arrivals] == ["", "slim", "a b", "slim"]
+
+
 async def test_a_listener_at_the_root() -> None:
     gate = ScriptedGate()
     gate.profiles = frozenset({"default", "work"})

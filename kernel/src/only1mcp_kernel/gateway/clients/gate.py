@@ -25,7 +25,7 @@ from only1mcp_kernel.protocol.errors import Overload, Refused
 from only1mcp_kernel.protocol.legacy import Hello, read_initialize
 from only1mcp_kernel.protocol.meta import NOTHING as NOTHING_SAID
 from only1mcp_kernel.protocol.meta import Said
-from only1mcp_kernel.protocol.revisions import HEADER_MISMATCH, LEGACY, REVISIONS
+from only1mcp_kernel.protocol.revisions import HEADER_MISMATCH, INVALID_PARAMS, LEGACY, REVISIONS
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import BadMessage, Envelope
 from only1mcp_sdk import (
@@ -33,6 +33,7 @@ from only1mcp_sdk import (
     AccessDenied,
     Answer,
     Arrival,
+    Caller,
     Channel,
     Conversation,
     Done,
@@ -204,10 +205,22 @@ class Gate:
         """Start a session. Raises `Refused`."""
         if not self.has_profile(arrival.profile):
             raise Refused(404, wire.INVALID_REQUEST, f"The profile {arrival.profile!r} is gone")
-        session = self._sessions.start(hello, principal, arrival.profile)
+        session = self._sessions.start(hello, principal, arrival)
         if session is None:
             raise Overload("sessions")
+        if arrival.context:
+            try:
+                self._check_context(session.caller)
+            except Refused:
+                self._sessions.end(session)
+                raise
         return session
+
+    def _check_context(self, caller: Caller) -> None:
+        """Raises `Refused` where the URL asks for tools to be shown in a way there is not."""
+        problem = self._serving.context_problem(caller)
+        if problem:
+            raise Refused(400, INVALID_PARAMS, problem)
 
     def end_session(self, session: Session) -> None:
         self._sessions.end(session)
@@ -315,7 +328,10 @@ class Gate:
             or known.client_info != said.client_info
             or known.caller.principal != principal
         ):
-            known = arrival.found = introduction(method, name, said, arrival, principal)
+            known = introduction(method, name, said, arrival, principal)
+            if arrival.context:
+                self._check_context(known.caller)
+            arrival.found = known
         caller, repeated = known.caller, known.repeated
         if method == "subscriptions/listen":
             read_filter(params)

@@ -33,6 +33,9 @@ class Serving(Protocol):
         """What is wrong with the `Mcp-Param-*` header fields (names in lower case) of a call of this tool, if
         anything."""
 
+    def context_problem(self, caller: Caller) -> str:
+        """What is wrong with `caller.context`; empty where nothing is."""
+
     def listen(
         self, caller: Caller, id: Json, params: Members, sink: Outlet, on_end: Callable[[], None]
     ) -> Listening: ...

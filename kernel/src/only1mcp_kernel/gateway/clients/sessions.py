@@ -21,7 +21,7 @@ from only1mcp_kernel.protocol.legacy import UNASKED_LEVEL, Hello
 from only1mcp_kernel.wire import envelope as wire
 from only1mcp_kernel.wire.envelope import Envelope
 from only1mcp_kernel.wire.seal import KeyRing
-from only1mcp_sdk import Answer, Caller, Failure, Json, Members, Principal, Question
+from only1mcp_sdk import Answer, Arrival, Caller, Failure, Json, Members, Principal, Question
 from only1mcp_sdk.members import encode, join, split
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Session:
         token: str,
         hello: Hello,
         principal: Principal,
-        profile: str,
+        arrival: Arrival,
         budget: Budget,
         streams: Load,
     ) -> None:
@@ -84,10 +84,11 @@ class Session:
             principal=principal,
             era="legacy",
             revision=hello.revision,
-            profile=profile,
+            profile=arrival.profile,
             capabilities=hello.capabilities,
             client_info=hello.client_info,
             session=id,
+            context=arrival.context,
         )
         self.alive = True
         self.asked_level: str | None = None
@@ -281,14 +282,14 @@ class Sessions:
     def __iter__(self) -> itertools.chain[Session]:
         return itertools.chain(list(self._sessions.values()))
 
-    def start(self, hello: Hello, principal: Principal, profile: str) -> Session | None:
+    def start(self, hello: Hello, principal: Principal, arrival: Arrival) -> Session | None:
         """A new session; None when there are too many."""
         if len(self._sessions) >= MAX_SESSIONS:
             return None
         self.now = asyncio.get_running_loop().time
         id = secrets.token_urlsafe(16)
         token = self._keys.seal(_PURPOSE, principal.id, [id])
-        session = Session(id, token, hello, principal, profile, self._budget, self._streams)
+        session = Session(id, token, hello, principal, arrival, self._budget, self._streams)
         session.used = self.now()
         self._sessions[id] = self._by_token[token] = session
         return session

@@ -104,7 +104,7 @@ class Router:
     def _discover(self, exchange: Exchange, done: Done) -> None:
         listings = [server.listings for server in self.servers.values()]
         if any(not each.answered.is_set() and not each.greeting("modern")[1] for each in listings):
-            self._after_listing(exchange, done, lambda: done(discovery(self.servers)))
+            self.once_listed(exchange, done, lambda: done(discovery(self.servers)))
         else:
             done(discovery(self.servers))
 
@@ -125,18 +125,20 @@ class Router:
 
         for listings in self._listings:
             if listings.lacks(exchange.caller):
-                self._after_listing(exchange, done, lambda: self._list_now(each, exchange, done))
+                self.once_listed(exchange, done, lambda: self._list_now(each, exchange, done))
                 return
         self._list_now(each, exchange, done)
 
     def _list_now(self, each: ListKind, exchange: Exchange, done: Done) -> None:
         caller = exchange.caller
+        if each.kind == "tool" and self.views.showing is not None:
+            self.views.view(caller).listed(caller)
         done(self._pages.first(each.method, self.views.listing(each, caller), self._page_size, caller))
         for listings in self._listings:
             if listings.unannounced:
                 listings.revisit(caller)
 
-    def _after_listing(self, exchange: Exchange, done: Done, go_on: Callable[[], None]) -> None:
+    def once_listed(self, exchange: Exchange, done: Done, go_on: Callable[[], None]) -> None:
         """Give servers that have not been listed for a caller like this one a moment, then go on with what is there.
         Those that come later are announced by list_changed."""
         caller = exchange.caller
@@ -183,7 +185,7 @@ class Router:
         if owned is not None:
             self._forward(owned, exchange, done)
         elif self._starting():
-            self._after_listing(exchange, done, lambda: self._forward_named(kind, name, exchange, done))
+            self.once_listed(exchange, done, lambda: self._forward_named(kind, name, exchange, done))
         else:
             done(self._leads.unknown(kind, name, exchange.caller))
 
@@ -218,7 +220,7 @@ class Router:
             return
         if owned is None:
             if self._starting():
-                self._after_listing(exchange, done, lambda: self._complete(exchange, done))
+                self.once_listed(exchange, done, lambda: self._complete(exchange, done))
                 return
             known = self.views.shown_names("prompt") if name is not None else []
             done(self._leads.unheard("reference", exchange.name, known))
@@ -283,7 +285,7 @@ class Router:
                 exchange.params = params
             self._forward((server, ""), exchange, done)
         elif self._starting():
-            self._after_listing(exchange, done, lambda: self._other(exchange, done))
+            self.once_listed(exchange, done, lambda: self._other(exchange, done))
         else:
             done(_no_method(exchange.method))
 

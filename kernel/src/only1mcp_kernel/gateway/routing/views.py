@@ -6,7 +6,7 @@ when something a server lists has changed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import cached_property
 
 import msgspec
@@ -14,12 +14,13 @@ import msgspec
 from only1mcp_kernel.config.model import ProfileConfig
 from only1mcp_kernel.gateway.routing import names
 from only1mcp_kernel.gateway.routing.pages import Listed
+from only1mcp_kernel.gateway.routing.showing import Showing
 from only1mcp_kernel.gateway.routing.table import Former, Naming, Table, aliased, entries_of
 from only1mcp_kernel.gateway.servers.catalogue import BY_METHOD, LISTS, ListKind
 from only1mcp_kernel.gateway.servers.server import Server
 from only1mcp_kernel.protocol import bridge, caching
 from only1mcp_kernel.protocol.param_headers import Plan, plans_of
-from only1mcp_sdk import Caller, Entry, EntryKind, Era, Members, Transform
+from only1mcp_sdk import Caller, Economy, Entry, EntryKind, Era, Members, Transform, View
 from only1mcp_sdk.members import join, quoted
 
 _MODERN_MEMBERS = ("resultType", "ttlMs", "cacheScope")
@@ -36,12 +37,16 @@ class Views:
         server_transforms: Mapping[str, Sequence[Transform]],
         profile_transforms: Sequence[Transform],
         former: Former,
+        economy: Economy | None = None,
+        trusted: Container[str] = (),
     ) -> None:
         self._servers = servers
         self._naming = Naming(profile, servers, server_transforms, profile_transforms)
         self._former = former
-        self._lists: dict[tuple[Era, str, EntryKind], Listed] = {}
-        self._plans: dict[tuple[Era, str], dict[str, Plan]] = {}
+        self.showing = None if economy is None else Showing(economy, servers, trusted)
+        """What decides how tools are shown, where something does."""
+        self._lists: dict[tuple[Era, str, EntryKind, str], Listed] = {}
+        self._plans: dict[tuple[Era, str, str], dict[str, Plan]] = {}
         self.plain = len(servers) == 1 and not profile_transforms and not any(server_transforms.values())
         """One server and nothing that hides or renames: what is unknown here may be known there."""
 
@@ -50,6 +55,8 @@ class Views:
         self.__dict__.pop("table", None)
         self._lists.clear()
         self._plans.clear()
+        if self.showing is not None:
+            self.showing.outdate()
 
     @cached_property
     def table(self) -> Table:
@@ -103,7 +110,7 @@ class Views:
         owned = self.table.owners["tool"].get(name)
         if owned is None or not self._servers[owned[0]].listings.annotated:
             return ()
-        key = (caller.era, caller.capabilities.group)
+        key = (caller.era, caller.capabilities.group, self._variant(caller))
         if key not in self._plans:
             self._merge(BY_METHOD["tools/list"], caller)
         return self._plans[key].get(name, ())
@@ -112,7 +119,8 @@ class Views:
 
     def listing(self, each: ListKind, caller: Caller) -> Listed:
         """The merged list for this caller, from what the servers have listed so far."""
-        key = (caller.era, caller.capabilities.group, each.kind)
+        variant = self._variant(caller) if each.kind == "tool" else ""
+        key = (caller.era, caller.capabilities.group, each.kind, variant)
         listed = self._lists.get(key)
         if listed is None:
             listed = self._merge(each, caller)
@@ -121,7 +129,19 @@ class Views:
             self._lists[key] = listed
         return listed
 
-    def _merge(self, each: ListKind, caller: Caller) -> Listed:
+    def _variant(self, caller: Caller) -> str:
+        return "" if self.showing is None else self.showing.economy.variant(caller)
+
+    def view(self, caller: Caller) -> View:
+        """What an economy makes of the tools this caller would be listed; only where there is one."""
+        assert self.showing is not None
+        return self.showing.view(caller, self._native_tools, self.table.owners["tool"])
+
+    def _native_tools(self, caller: Caller) -> list[Entry]:
+        return self._entries(BY_METHOD["tools/list"], caller)
+
+    def _entries(self, each: ListKind, caller: Caller) -> list[Entry]:
+        """What the servers list to this caller, as the transforms show it."""
         table = self.table
         merged: list[Entry] = []
         for name, server in self._servers.items():
@@ -143,17 +163,23 @@ class Views:
                 for entry in merged
                 if (entry.server, entry.name) in shown
             ]
-            listed = [
+            return [
                 entry
                 for entry in self._naming.finish(named)
                 if owners.get(entry.shown) == (entry.server, entry.name)
             ]
+        return list(self._naming.finish([aliased(entry, table) for entry in merged]))
+
+    def _merge(self, each: ListKind, caller: Caller) -> Listed:
+        listed: Sequence[Entry]
+        if each.kind == "tool" and self.showing is not None:
+            listed = self.view(caller).tools
         else:
-            listed = list(self._naming.finish([aliased(entry, table) for entry in merged]))
+            listed = self._entries(each, caller)
         if each.kind == "tool":
             if len(self._plans) >= MAX_VIEWS:
                 self._plans.clear()
-            self._plans[caller.era, caller.capabilities.group] = plans_of(
+            self._plans[caller.era, caller.capabilities.group, self._variant(caller)] = plans_of(
                 {entry.shown: entry.members.get("inputSchema", b"") for entry in listed}
             )
         items = [join(_shown_members(entry, each)) for entry in listed]

@@ -52,6 +52,11 @@ async def admit(
         return response
 
 
+def asked_context(request: web.BaseRequest) -> str:
+    """How the URL asks for tools to be shown."""
+    return request.rel_url.query.get("context", "")
+
+
 async def stream(
     entrance: Entrance, request: web.BaseRequest, answer: PendingAnswer, cors: Fields
 ) -> web.StreamResponse:

@@ -11,7 +11,16 @@ from only1mcp_sdk import Arrival
 from only1mcp_transports.http import checks
 from only1mcp_transports.http.checks import Refused
 from only1mcp_transports.http.entrance import Entrance
-from only1mcp_transports.http.reception import Fields, admit, fault, new_answer, read, stream, whole
+from only1mcp_transports.http.reception import (
+    Fields,
+    admit,
+    asked_context,
+    fault,
+    new_answer,
+    read,
+    stream,
+    whole,
+)
 from only1mcp_transports.http.server import PROMPT, Route
 from only1mcp_transports.websocket.serving import converse
 
@@ -23,7 +32,7 @@ async def serve(
         if checks.wants_websocket(request.method, headers):
             return await _converse(entrance, request, route, profile, headers)
         checks.check_request(request.method, headers)
-        arrival = Arrival("http", profile, headers, request.remote or "")
+        arrival = Arrival("http", profile, headers, request.remote or "", context=asked_context(request))
         if request.method == "GET":
             return await _get(entrance, request, route, arrival, cors)
         with route.posting():
@@ -77,7 +86,7 @@ async def _get(
 async def _converse(
     entrance: Entrance, request: web.BaseRequest, route: Route, profile: str, headers: Fields
 ) -> web.StreamResponse:
-    arrival = Arrival("websocket", profile, headers, request.remote or "")
+    arrival = Arrival("websocket", profile, headers, request.remote or "", context=asked_context(request))
     heartbeat = 2 * entrance.config.keepalive  # and a client has as long as `keepalive` to answer it
     return await converse(
         request, route, arrival, entrance.gate, entrance.config.buffer_bytes, heartbeat, entrance.log

@@ -15,7 +15,16 @@ from only1mcp_transports.http import checks
 from only1mcp_transports.http.answer import PendingAnswer, sse_event
 from only1mcp_transports.http.checks import Refused
 from only1mcp_transports.http.entrance import Entrance
-from only1mcp_transports.http.reception import Fields, admit, fault, new_answer, read, stream, unauthorized
+from only1mcp_transports.http.reception import (
+    Fields,
+    admit,
+    asked_context,
+    fault,
+    new_answer,
+    read,
+    stream,
+    unauthorized,
+)
 from only1mcp_transports.http.server import Route
 
 METHODS = "GET, POST"
@@ -46,7 +55,7 @@ async def serve(
     entrance: Entrance, path: str, request: web.BaseRequest, route: Route, profile: str
 ) -> web.StreamResponse:
     async def inside(headers: Fields, cors: Fields) -> web.StreamResponse:
-        arrival = Arrival("sse", profile, headers, request.remote or "")
+        arrival = Arrival("sse", profile, headers, request.remote or "", context=asked_context(request))
         if request.method == "GET":
             checks.check_request("GET", headers)
             return await _stream(entrance, path, request, route, arrival, cors)

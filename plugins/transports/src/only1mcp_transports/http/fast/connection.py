@@ -271,7 +271,9 @@ class Connection(asyncio.Protocol):
         self.since = 0.0
         arrival = head.arrival
         if arrival is None or arrival.peer != self._peer or arrival.profile != place.profile:
-            arrival = head.arrival = Arrival("http", place.profile, head.headers, self._peer)
+            arrival = head.arrival = Arrival(
+                "http", place.profile, head.headers, self._peer, False, place.context
+            )
         self.lane.served += 1
         answer = self.answer = Answer(self, place.route, place.cors, not place.cors)
         try:

@@ -59,6 +59,8 @@ class Place(Struct, frozen=True, eq=False):
     route: Route
     gate: Gate
     profile: str
+    context: str
+    """What the URL asks for beside."""
     cors: Mapping[str, str]
     """The header fields of CORS that answers carry."""
     log: logging.Logger

@@ -145,15 +145,16 @@ class Lane:
         return head.place
 
     def _place(self, head: Head) -> Place | None:
-        if "?" in head.target or "%" in head.target:
+        path, asks, context = head.target.partition("?context=")
+        if "?" in path or "%" in path or (asks and not context.isidentifier()):
             return None
-        route, profile = self._find(head.target)
+        route, profile = self._find(path)
         if route is None or route.plain is None or route.draining:
             return None
         cors = passes(head, route.plain.rules)
         if cors is None or not route.plain.gate.has_profile(profile):
             return None
-        return Place(self.version, route, route.plain.gate, profile, cors, route.plain.log)
+        return Place(self.version, route, route.plain.gate, profile, context, cors, route.plain.log)
 
     def take(self, count: int) -> bool:
         """Whether a body of that many bytes may be collected; `give` it back afterwards."""
