@@ -40,6 +40,7 @@ def test_the_kinds_are_those_of_the_sdk() -> None:
         "listener",
         "connector",
         "balancer",
+        "economy",
         "filter",
         "middleware",
         "transform",
