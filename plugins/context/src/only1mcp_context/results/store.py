@@ -121,7 +121,8 @@ class Store:
     async def get(self, principal: str, handle: str) -> bytes | None:
         """The text, which from now on lives as long as a new one; None for a handle this principal does not have."""
         self.sweep()
-        kept = self._of.get(principal, {}).get(handle)
+        mine = self._of.get(principal)
+        kept = mine.get(handle) if mine else None
         if kept is None:
             return None
         self._touch(kept)
