@@ -12,6 +12,7 @@ import pytest
 from only1mcp_context.results.budget import shorten
 from only1mcp_context.results.reader import DEFINITION, Reader
 from only1mcp_context.results.store import Store, open_store
+from only1mcp_context.results.tokens import estimate
 
 TOKENS = 400
 
@@ -68,7 +69,7 @@ async def test_answers_are_within_the_budget(store: Store) -> None:
     for wish in ({}, {"range": "bytes 5-"}, {"grep": "log"}, {"range": "lines -5000"}):
         raw = await reader.answer("ada", msgspec.json.encode({"handle": handle, **wish}))
         texts = [block["text"] for block in json.loads(raw)["content"]]
-        assert 1000 < sum(map(len, texts)) <= TOKENS * 3.5
+        assert 250 < sum(estimate(text.encode()) for text in texts) <= TOKENS
 
 
 async def test_a_handle_of_somebody_else_is_one_that_never_was(store: Store) -> None:

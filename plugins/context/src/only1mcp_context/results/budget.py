@@ -13,13 +13,13 @@ from typing import TypeAlias
 from only1mcp_context.results.blocks import Block, blocks_of, text_block, with_blocks
 from only1mcp_context.results.compact import compact_text
 from only1mcp_context.results.cut import beginning, both_ends
-from only1mcp_context.results.values import fitting, level
+from only1mcp_context.results.tokens import DENSEST, SAMPLE, estimate, room_for
+from only1mcp_context.results.values import level
 from only1mcp_sdk import Json, members
 
 PRESETS: Mapping[str, int] = {"gentle": 4000, "aggressive": 1500}
 """Tokens that the text of one result may have."""
-BYTES_PER_TOKEN = 3.5
-LEAST_TOKENS = 200
+LEAST_TOKENS = 300
 """The smallest budget there may be."""
 READER = "result_read"
 """The tool that reads what was cut."""
@@ -27,57 +27,61 @@ READER = "result_read"
 Keep: TypeAlias = Callable[[bytes], str | None]
 """Keeps a text and returns its handle; None where there is no room for it."""
 
-_NOTE = 220
-"""Bytes for what is said about a cut."""
-_LEAST = 500
-"""Bytes for each text, below which only the first ones are shown."""
-
-
-def room_for(tokens: int) -> int:
-    """The bytes of text that make about so many tokens."""
-    return int(tokens * BYTES_PER_TOKEN)
+_NOTE = 75
+"""Tokens for what is said about a cut."""
+_LEAST = 100
+"""Tokens for each text, below which only the first ones are shown."""
 
 
 def shorten(result: bytes, tokens: int, keep: Keep) -> bytes:
     """The result with at most about so many tokens of text; the very bytes where it is no larger."""
-    room = room_for(tokens)
-    if len(result) <= room:
+    if len(result) * DENSEST <= tokens:
         return result
     found = blocks_of(result)
     if found is None:
         return result
     parts, blocks = found
-    if _size(blocks) <= room:
+    if _room(blocks, tokens) >= _size(blocks):
         return result
     whole = list(blocks)
     for place, block in enumerate(blocks):
         if isinstance(block, Block):
             blocks[place] = block.saying(compact_text(block.text) or block.text)
+    room = _room(blocks, tokens)
     if _size(blocks) > room:
         share = level([len(block.text) for block in blocks if isinstance(block, Block)], room)
-        if share >= _LEAST:
+        if share >= room * _LEAST // tokens:
             failed = parts.get("isError") == b"true"
             for place, block in enumerate(whole):
                 if isinstance(block, Block) and len(_text(blocks[place])) > share:
-                    blocks[place] = _cut(block, share, failed, keep)
+                    blocks[place] = _cut(block, share * tokens // room, failed, keep)
         else:
-            blocks = _first_ones(whole, room, keep)
+            blocks = _first_ones(whole, tokens, keep)
     return with_blocks(parts, blocks)
 
 
 def _size(blocks: list[Block | Json]) -> int:
-    return sum(len(block.text) for block in blocks if isinstance(block, Block))
+    return sum(len(_text(block)) for block in blocks)
+
+
+def _room(blocks: list[Block | Json], tokens: int) -> int:
+    """The bytes of these texts that make so many tokens."""
+    return room_for(tokens, b"".join(_text(block)[:SAMPLE] for block in blocks))
 
 
 def _text(block: Block | Json) -> bytes:
     return block.text if isinstance(block, Block) else b""
 
 
-def _cut(block: Block, room: int, failed: bool, keep: Keep) -> Block:
+def _cut(block: Block, tokens: int, failed: bool, keep: Keep) -> Block:
     handle = keep(block.text)
     if handle is None:
         return block
-    cut = (both_ends if failed else beginning)(block.text, room - _NOTE)
+    tokens -= _NOTE
+    room = room_for(tokens, block.text)
+    cut = (both_ends if failed else beginning)(block.text, room)
+    if (shown := estimate(cut.shown)) > tokens:  # what is shown is denser than the rest
+        cut = (both_ends if failed else beginning)(block.text, room * tokens // shown)
     return block.saying(
         cut.shown + b"\n" + said(cut.what, cut.rest, block.text, len(cut.shown), handle).encode()
     )
@@ -92,16 +96,21 @@ def said(what: str, rest: str, text: bytes, shown: int, handle: str) -> str:
     )
 
 
-def _first_ones(blocks: list[Block | Json], room: int, keep: Keep) -> list[Block | Json]:
+def _first_ones(blocks: list[Block | Json], tokens: int, keep: Keep) -> list[Block | Json]:
     """The first of very many texts. The others are kept as one JSON array of their blocks."""
     texts = [place for place, block in enumerate(blocks) if isinstance(block, Block)]
-    room -= _NOTE
-    count = fitting([len(_text(blocks[place])) for place in texts], room)
+    left = tokens - _NOTE
     shown = list(blocks)
-    first = blocks[texts[count]]
-    left = room - sum(len(_text(blocks[place])) for place in texts[:count])
-    if left >= _LEAST + _NOTE and isinstance(first, Block):
-        shown[texts[count]] = _cut(first, left, False, keep)
+    count = 0
+    for place in texts:
+        block = blocks[place]
+        size = estimate(_text(block))
+        if size > left:
+            if left >= _LEAST + _NOTE and isinstance(block, Block):
+                shown[place] = _cut(block, left, False, keep)
+                count += 1
+            break
+        left -= size
         count += 1
     rest = texts[count:]
     whole = members.array(

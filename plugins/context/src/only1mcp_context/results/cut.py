@@ -31,7 +31,7 @@ def beginning(text: bytes, room: int) -> Cut:
         try:
             cut = _items(compact, room) if compact[:1] == b"[" else None
             if cut is None:
-                cut = Cut(cut_value(compact, room), "JSON cut where it says so")
+                cut = Cut(cut_value(compact, room), "JSON cut where comments say so")
         except (msgspec.DecodeError, DuplicateMember, RecursionError):
             cut = None
         if cut is not None and len(cut.shown) <= room:

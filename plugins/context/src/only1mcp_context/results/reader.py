@@ -8,16 +8,18 @@ import msgspec
 from msgspec import Struct
 
 from only1mcp_context.results.blocks import text_block
-from only1mcp_context.results.budget import READER, room_for
+from only1mcp_context.results.budget import READER
 from only1mcp_context.results.read import Answer, BadRequest, Wish, read
 from only1mcp_context.results.store import LENGTH, Store
+from only1mcp_context.results.tokens import estimate, room_for
 from only1mcp_sdk import Json, Members, members
 
 _QUICK = 64 * 1024
 """Bytes up to which a text is read in no time."""
 _AT_ONCE = 2
 """Large texts read in threads at the same time."""
-_NOTE = 120
+_NOTE = 40
+"""Tokens for what is said about an answer."""
 
 DESCRIPTION = (
     "Reads what was cut from an earlier result, or other parts of it. Give the handle from the note in that "
@@ -71,7 +73,7 @@ class Reader:
 
     def __init__(self, store: Store, tokens: int) -> None:
         self._store = store
-        self._room = room_for(tokens) - _NOTE
+        self._tokens = tokens
         self._threads = asyncio.Semaphore(_AT_ONCE)
 
     async def answer(self, principal: str, arguments: Json) -> bytes:
@@ -88,13 +90,21 @@ class Reader:
         wish = Wish(wanted.range, wanted.grep, wanted.path, wanted.context)
         try:
             if len(text) <= _QUICK:
-                answer = read(text, wish, self._room)
+                answer = self._read(text, wish)
             else:
                 async with self._threads:
-                    answer = await asyncio.to_thread(read, text, wish, self._room)
+                    answer = await asyncio.to_thread(self._read, text, wish)
         except BadRequest as error:
             return _failed(f"{READER}: {error}")
         return _said(answer)
+
+    def _read(self, text: bytes, wish: Wish) -> Answer:
+        tokens = self._tokens - _NOTE
+        room = room_for(tokens, text)
+        answer = read(text, wish, room)
+        if (size := estimate(answer.text)) > tokens:  # this piece is denser than the beginning of the text
+            answer = read(text, wish, room * tokens // size)
+        return answer
 
 
 def _said(answer: Answer) -> bytes:
