@@ -15,6 +15,7 @@ from only1mcp_sdk.errors import (
 )
 from only1mcp_sdk.flow import LARGE, Budget, Pipe, Source
 from only1mcp_sdk.kinds import (
+    After,
     Answer,
     Authenticator,
     Balancer,
@@ -70,6 +71,7 @@ __all__ = [
     "API_VERSION",
     "LARGE",
     "AccessDenied",
+    "After",
     "Answer",
     "Arrival",
     "Authenticator",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
 from only1mcp_sdk.kinds.transform import Entry
 from only1mcp_sdk.messages import Caller, Done, Exchange, Outcome
+
+After: TypeAlias = Callable[[Exchange, Outcome], Outcome]
+"""Called with the outcome of a call, after everything else. Returns it, or another in its place."""
 
 
 class Vendor(Struct, frozen=True):
@@ -46,10 +49,10 @@ class View(Protocol):
     def listed(self, caller: Caller) -> None:
         """The list was sent to this caller."""
 
-    def before(self, exchange: Exchange) -> Outcome | None:
+    def before(self, exchange: Exchange) -> Outcome | After | None:
         """Called with each `tools/call`, before anything else sees it. A call of an own tool that stands for another is
         made that other call here: change `name` and `params`, and filters, policies and the server see what is really
-        called. An outcome ends the exchange."""
+        called. An outcome ends the exchange; a function is called in place of `after`."""
 
     def serve(self, exchange: Exchange, done: Done) -> None:
         """Called with a call of one of its own tools, after everything that stands around a call. Answer it with

@@ -110,7 +110,7 @@ async def _check_calls(view: View, box: Toolbox, caller: Caller) -> None:
     for entry in box.tools[:50]:
         call = make_exchange("tools/call", {"name": entry.shown, "arguments": {"q": 1}}, caller=caller)
         outcome = view.before(call)
-        if outcome is None:
+        if outcome is None or callable(outcome):
             assert call.name == entry.shown, f"a call of {entry.shown!r} became one of {call.name!r}"
             for each in OUTCOMES:
                 check_outcome(view.after(call, each), "the economy")

@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING
 from only1mcp_kernel.gateway.routing.faults import fault
 from only1mcp_kernel.gateway.servers.server import Server
 from only1mcp_sdk import (
+    After,
     Caller,
     Done,
     Economy,
     Entry,
     Exchange,
+    Failure,
     Handler,
+    InputRequired,
     Members,
     Outcome,
+    Result,
     Toolbox,
     Vendor,
     View,
@@ -133,20 +137,21 @@ class Economising:
         return serve
 
     def _serve(self, exchange: Exchange, done: Done, inner: Handler) -> None:
-        outcome: Outcome | None
+        found: Outcome | After | None
         try:
             view = self._views.view(exchange.caller)
-            outcome = view.before(exchange)
+            found = view.before(exchange)
         except Exception as error:
-            outcome = fault(self._name, error)
-        if outcome is not None:
-            done(outcome)
+            found = fault(self._name, error)
+        if isinstance(found, Result | Failure | InputRequired):
+            done(found)
             return
+        after = view.after if found is None else found
 
         def leave(outcome: Outcome) -> None:
             if not exchange.cancelled:
                 try:
-                    outcome = view.after(exchange, outcome)
+                    outcome = after(exchange, outcome)
                 except Exception as error:
                     outcome = fault(self._name, error)
             done(outcome)

@@ -1,0 +1,105 @@
+"""The economies on offer: one for each mode, and `auto`, which picks one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from msgspec import Struct
+
+from only1mcp_context.definitions.tokens import Counter
+from only1mcp_context.meter import Meter, client_name
+from only1mcp_context.modes import own
+from only1mcp_context.modes.catalogue import Catalogue
+from only1mcp_context.modes.listing import MODES, Terms
+from only1mcp_context.modes.view import ReadingBack, Spawn, ToolView
+from only1mcp_context.ranking import Related
+from only1mcp_context.results.reader import DESCRIPTION, INPUT_SCHEMA, Reader
+from only1mcp_context.results.results import Results
+from only1mcp_sdk import Caller, Entry, Toolbox, View
+
+AUTO = "auto"
+
+
+class Choice(Struct, frozen=True):
+    """How `auto` picks a mode."""
+
+    thresholds: Sequence[tuple[int, str]]
+    """Tokens of the native definitions, and the mode from there on; rising."""
+    clients: Sequence[tuple[str, str]]
+    """Patterns of client names, and the mode for them; the first that fits counts."""
+
+    def for_client(self, caller: Caller) -> str:
+        """The mode for a client that is known to want one; else `auto`."""
+        name = client_name(caller.client_info)
+        return next((mode for pattern, mode in self.clients if fnmatchcase(name, pattern)), AUTO)
+
+    def for_size(self, tokens: int) -> str:
+        mode = "native"
+        for least, each in self.thresholds:
+            if tokens >= least:
+                mode = each
+        return mode
+
+
+class ToolEconomy:
+    """Implements `only1mcp_sdk.Economy`."""
+
+    def __init__(
+        self,
+        mode: str,
+        choice: Choice,
+        terms: Terms,
+        results: Results,
+        reader: Reader,
+        related: Related,
+        counter: Counter,
+        spawn: Spawn,
+    ) -> None:
+        """`mode` is what is shown where the URL asks for none."""
+        self._mode = mode
+        self._choice = choice
+        self._terms = terms
+        self._results = results
+        self._reader = reader
+        self._related = related
+        self._counter = counter
+        self._spawn = spawn
+        self._meter = Meter()
+        self.reads_results = bool(results.tokens) or results.compacts
+        self._variants: dict[tuple[str, bytes], str] = {}
+
+    def variant(self, caller: Caller) -> str:
+        key = (caller.context, caller.client_info)
+        variant = self._variants.get(key)
+        if variant is None:
+            variant = self._variant(caller)
+            if len(self._variants) >= 1000:
+                self._variants.clear()
+            self._variants[key] = variant
+        return variant
+
+    def _variant(self, caller: Caller) -> str:
+        wanted = caller.context or self._mode
+        if wanted == AUTO:
+            return self._choice.for_client(caller)
+        if wanted not in MODES:
+            raise ValueError(f"there is no such mode; there are {', '.join([*MODES, AUTO])}")
+        return wanted
+
+    def view(self, variant: str, toolbox: Toolbox) -> View:
+        catalogue = Catalogue(toolbox, self._related, self._counter)
+        mode = self._choice.for_size(catalogue.tokens) if variant == AUTO else variant
+        shown, tools = MODES[mode](catalogue, self._terms, self._counter)
+        if self._results.tokens:
+            name = own.free_name(own.RESULT, catalogue.taken)
+            tools.append(ReadingBack(_reading(name), self._reader, self._spawn))
+        return ToolView(catalogue, shown, tools, self._results, self._meter)
+
+    def figures(self) -> Mapping[str, Any]:
+        return self._meter.figures()
+
+
+def _reading(name: str) -> Entry:
+    return own.entry(name, DESCRIPTION, INPUT_SCHEMA, own.HARMLESS)

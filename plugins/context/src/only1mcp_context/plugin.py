@@ -1,0 +1,163 @@
+"""What this distribution offers: ways to show a profile's tools. All are imported when a configuration names one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from only1mcp_sdk import Context, Economy, Offer, PluginConfig, hookimpl, offer
+
+if TYPE_CHECKING:
+    from only1mcp_context.modes.economy import Choice
+    from only1mcp_context.ranking import Related
+    from only1mcp_context.results.store import Store
+
+Config = TypeVar("Config", bound="ContextConfig")
+Mode: TypeAlias = Literal["native", "normalise", "slim", "signatures", "search"]
+Pattern = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ResultOptions(_Options):
+    tokens: int = Field(
+        4000,
+        ge=0,
+        description="Tokens that the text of one result may have, by estimate. What is more is cut, and can be read "
+        "with `result_read`. 0: any number; else at least 300.",
+    )
+    compact: bool = Field(True, description="Write JSON in results without white space.")
+    keep_minutes: float = Field(
+        30.0, gt=0, description="How long what was cut can be read, since it was last read."
+    )
+    memory_bytes: int = Field(
+        64 << 20, ge=1 << 20, description="What is kept in memory of it, for everybody."
+    )
+    disk_bytes: int = Field(256 << 20, ge=0, description="What is kept on disk of it, for everybody.")
+
+
+class ContextConfig(PluginConfig):
+    """What all of them can be told."""
+
+    pinned: list[Pattern] = Field(
+        [], description="Tools that are listed in full in any mode, by name; `*` stands for anything."
+    )
+    search_limit: int = Field(5, ge=1, le=50, description="How many tools a search finds, unless it says.")
+    search_tokens: int = Field(600, ge=100, description="Tokens of the answer to a search, by estimate.")
+    results: ResultOptions = Field(ResultOptions(), description="What becomes of results.")
+
+
+class NativeConfig(ContextConfig):
+    """Tools as they are; only results are kept within their budget."""
+
+
+class NormaliseConfig(ContextConfig):
+    """Tools as they are, in fewer tokens: nothing is left out that decides what is valid, and lists are the same bytes
+    however servers order them."""
+
+
+class SlimConfig(ContextConfig):
+    """Tools with their types and the first sentence about them; `tool_describe` has the rest."""
+
+
+class SignaturesConfig(ContextConfig):
+    """All tools as signatures within the description of one, `tool_call`, that calls them."""
+
+
+class SearchConfig(ContextConfig):
+    """Tools are found with `tool_search` and called with `tool_call`."""
+
+
+class Thresholds(_Options):
+    normalise: int = Field(0, ge=0, description="From so many tokens of definitions on: normalise.")
+    slim: int = Field(1500, ge=0, description="From here on: slim.")
+    signatures: int = Field(4000, ge=0, description="From here on: signatures.")
+    search: int = Field(10_000, ge=0, description="From here on: search.")
+
+
+class AutoConfig(ContextConfig):
+    """The mode that fits: by how many tokens the tools cost as they are, and by the client. Clients that find tools
+    by themselves are shown all of them."""
+
+    thresholds: Thresholds = Field(
+        Thresholds(), description="What is shown from what size on, in tokens, by estimate."
+    )
+    clients: dict[Pattern, Mode | Literal["auto"]] = Field(
+        {"claude-code*": "normalise", "cursor*": "normalise", "Visual Studio Code*": "normalise"},
+        description="The mode for clients by the name they give; `*` stands for anything. The first that fits counts.",
+    )
+
+
+def _opening(mode: str) -> Callable[[Config, Context], AbstractAsyncContextManager[Economy]]:
+    @asynccontextmanager
+    async def open(config: Config, context: Context) -> AsyncIterator[Economy]:
+        from only1mcp_context.definitions.tokens import ESTIMATE
+        from only1mcp_context.modes.economy import ToolEconomy
+        from only1mcp_context.modes.listing import Terms
+        from only1mcp_context.results.reader import Reader
+        from only1mcp_context.results.results import Results
+
+        store = await context.shared(
+            ("context", context.name, config.results), lambda: _store(config, context)
+        )
+        related = await context.shared("context: related words", _related)
+        tokens = config.results.tokens
+        yield ToolEconomy(
+            mode,
+            _choice(config),
+            Terms(tuple(config.pinned), config.search_limit, config.search_tokens),
+            Results(store, tokens, config.results.compact),
+            Reader(store, tokens or 4000),
+            related,
+            ESTIMATE,
+            lambda work: context.spawn(work, name="reading a result"),
+        )
+
+    return open
+
+
+def _choice(config: ContextConfig) -> Choice:
+    from only1mcp_context.modes.economy import Choice
+
+    auto = config if isinstance(config, AutoConfig) else AutoConfig()
+    steps = auto.thresholds.model_dump()
+    return Choice(sorted((least, mode) for mode, least in steps.items()), tuple(auto.clients.items()))
+
+
+@asynccontextmanager
+async def _store(config: ContextConfig, context: Context) -> AsyncIterator[Store]:
+    from only1mcp_context.results.store import Bounds, open_store
+
+    options = config.results
+    bounds = Bounds(options.keep_minutes * 60, options.memory_bytes, options.disk_bytes, options.memory_bytes)
+    folder = context.state_dir / "results" / context.name if options.disk_bytes else None
+    store = await open_store(context.clock, context.logger, folder, bounds)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def _related() -> AsyncIterator[Related]:
+    from only1mcp_context.ranking import load
+
+    yield await asyncio.to_thread(load)
+
+
+@hookimpl
+def only1mcp_register_economy() -> list[Offer[Economy]]:
+    return [
+        offer("auto", AutoConfig, _opening("auto")),
+        offer("native", NativeConfig, _opening("native")),
+        offer("normalise", NormaliseConfig, _opening("normalise")),
+        offer("slim", SlimConfig, _opening("slim")),
+        offer("signatures", SignaturesConfig, _opening("signatures")),
+        offer("search", SearchConfig, _opening("search")),
+    ]

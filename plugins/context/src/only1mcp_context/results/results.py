@@ -1,0 +1,41 @@
+"""Results as they go to a model."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import msgspec
+from msgspec import Struct
+
+from only1mcp_context.results.budget import shorten
+from only1mcp_context.results.compact import compact
+from only1mcp_context.results.project import Path, project
+from only1mcp_context.results.store import Store
+from only1mcp_sdk import Result
+
+LARGEST_SELECTED = 256 * 1024
+"""Bytes of a result that a path is applied to at once; from a larger one, its reader selects."""
+
+
+class Results(Struct, frozen=True):
+    """What becomes of them."""
+
+    store: Store
+    tokens: int
+    """Of the text of one; 0 for any number."""
+    compacts: bool
+    """JSON goes without white space."""
+
+    def shortened(self, result: Result, principal: str) -> Result:
+        """The result for this principal's model."""
+        raw = compact(result.raw) if self.compacts else result.raw
+        if self.tokens:
+            raw = shorten(raw, self.tokens, partial(self.store.put, principal))
+        return result if raw is result.raw else msgspec.structs.replace(result, raw=raw)
+
+    def selected(self, path: Path, result: Result, principal: str) -> Result:
+        """Only what a path selects of it."""
+        if len(result.raw) > LARGEST_SELECTED:
+            return result
+        raw = project(result.raw, path, partial(self.store.put, principal))
+        return msgspec.structs.replace(result, raw=raw)
