@@ -39,9 +39,14 @@ class Bar:
     of: Callable[[Burst], float]
     limit: float
     sense: Literal["at most", "at least"] = "at most"
+    other_cell: str = ""
+    """Where the other is measured in another cell of the same rounds."""
 
     def judged(self, seen: Seen) -> Verdict:
-        ours, others = seen.get((self.cell, self.target)), seen.get((self.cell, self.other))
+        ours, others = (
+            seen.get((self.cell, self.target)),
+            seen.get((self.other_cell or self.cell, self.other)),
+        )
         value = ratio(ours, others, self.of) if ours and others else None
         return Verdict(self.what, value, self.limit, self.sense)
 
@@ -95,6 +100,15 @@ BARS = (
         Bar(f"CPU of 1 MiB to {other}'s, {order}", cell, "only1mcp", other, _cpu, limit)
         for order, cell in BIG.items()
         for other, limit in (("floor", 0.4), ("nginx", 1.0))
+    ),
+    Bar(
+        "CPU of a call through tool_call to a native one's",
+        "wrapped c64",
+        "only1mcp-search",
+        "only1mcp-search",
+        _cpu,
+        1.25,
+        other_cell="context c64",
     ),
     Bar("p50 to the floor's, one client", "call c1", "only1mcp", "floor", _p50, 1.3),
     Bar("p99 to the floor's, one client", "call c1", "only1mcp", "floor", _p99, 1.5),

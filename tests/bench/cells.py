@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.load import Burst, burst
-from tests.bench.operations import BIG_ID_FIRST, BIG_RESULT_FIRST, CALL, LIST, MODERN_CALL, Operation
+from tests.bench.operations import (
+    BIG_ID_FIRST,
+    BIG_RESULT_FIRST,
+    CALL,
+    LIST,
+    MODERN_CALL,
+    WRAPPED_CALL,
+    Operation,
+)
 from tests.bench.peers import PEERS_BY_NAME
 from tests.bench.targets import Target
 
@@ -46,6 +54,8 @@ CELLS = (
     ),
     Cell("stdio c64", CALL, 64, ("floor-stdio", "only1mcp-stdio")),
     Cell("modern c64", MODERN_CALL, 64, ("floor", "only1mcp-modern", "only1mcp-modern-filter")),
+    Cell("context c64", CALL, 64, ("only1mcp", "only1mcp-search")),
+    Cell("wrapped c64", WRAPPED_CALL, 64, ("only1mcp-search",)),
     Cell("list c64", LIST, 64, ("nginx", "floor", "only1mcp")),
     Cell("big, id first c16", BIG_ID_FIRST, 16, ("nginx", "floor", "only1mcp")),
     Cell("big, result first c16", BIG_RESULT_FIRST, 16, ("nginx", "floor", "only1mcp")),

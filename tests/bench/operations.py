@@ -19,21 +19,32 @@ BIG = 900_000
 
 @dataclass(frozen=True)
 class Operation:
-    """What is asked, and in which era. `tool` is the upstream's name for it."""
+    """What is asked, and in which era. `tool` is the upstream's name for it; `wrapper` is the gateway's own tool that
+    calls it, if one does."""
 
     method: str
     era: Literal["legacy", "modern"] = "legacy"
     tool: str = ""
     arguments: dict[str, str] = field(default_factory=dict)
+    wrapper: str = ""
+
+    def called(self, target: Target) -> str:
+        """The name of the tool in the request."""
+        return self.wrapper or target.shown(self.tool)
 
     def params(self, target: Target) -> dict[str, Any]:
-        called = {"name": target.shown(self.tool), "arguments": self.arguments} if self.tool else {}
+        called: dict[str, Any] = (
+            {"name": target.shown(self.tool), "arguments": self.arguments} if self.tool else {}
+        )
+        if self.wrapper:
+            called = {"name": self.wrapper, "arguments": called}
         trace = {"traceparent": f"00-{secrets.token_hex(12)}@@-{secrets.token_hex(4)}@@-01"}
         return {"_meta": {**trace, **(modern_meta() if self.era == "modern" else {})}, **called}
 
 
 CALL = Operation("tools/call", "legacy", "echo", {"text": TEXT})
 MODERN_CALL = Operation("tools/call", "modern", "echo", {"text": TEXT})
+WRAPPED_CALL = Operation("tools/call", "legacy", "echo", {"text": TEXT}, "tool_call")
 LIST = Operation("tools/list")
 BIG_ID_FIRST = Operation("tools/call", "legacy", "big", {"order": "id"})
 BIG_RESULT_FIRST = Operation("tools/call", "legacy", "big", {"order": "result"})
@@ -84,7 +95,7 @@ def _request(target: Target, operation: Operation, session: str, variant: int) -
     body = text.replace('"@"', " " * variant + "\1", 1).replace("@@", "\2", 2)
     fields = {
         "Host": parts.netloc,
-        **headers_of(operation.era, session, operation.method, target.shown(operation.tool)),
+        **headers_of(operation.era, session, operation.method, operation.called(target)),
         "Content-Length": str(len(body) - 3 + 9 + 2 * 8),
     }
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())

@@ -57,10 +57,12 @@ class Piped(Gateway):
 
 FILTERED = {"filters": [{"use": "hello", "allow": ["*"]}]}
 SURROUNDED = {"middleware": [{"use": "waiting_line", "places": 1000}]}
+SEARCHED = {"profiles": {"default": {"context": {"use": "search", "pinned": ["*"]}}}}
 GATEWAYS = {
     "only1mcp": Gateway("/legacy"),
     "only1mcp-filter": Gateway("/legacy", FILTERED),
     "only1mcp-middleware": Gateway("/legacy", SURROUNDED),
+    "only1mcp-search": Gateway("/legacy", SEARCHED),
     "only1mcp-asyncio": Gateway("/legacy", environment={"ONLY1MCP_LOOP": "asyncio"}),
     "only1mcp-modern": Gateway("/mcp"),
     "only1mcp-modern-filter": Gateway("/mcp", FILTERED),

@@ -49,7 +49,7 @@ class Meter:
         self.total = Ledger()
         self._clients: OrderedDict[str, Ledger] = OrderedDict()
         self._sessions: OrderedDict[str, Ledger] = OrderedDict()
-        self._names: dict[bytes, str] = {}
+        self._of: dict[Caller, tuple[Ledger, ...]] = {}
 
     def listed(self, caller: Caller, native: int, sent: int) -> None:
         """The definitions went out."""
@@ -86,19 +86,16 @@ class Meter:
             "sessions": {name: _shown(ledger) for name, ledger in self._sessions.items()},
         }
 
-    def _ledgers(self, caller: Caller) -> list[Ledger]:
-        ledgers = [self.total, _kept(self._clients, self._client(caller.client_info), MOST_CLIENTS)]
-        if caller.session:
-            ledgers.append(_kept(self._sessions, caller.session, MOST_SESSIONS))
+    def _ledgers(self, caller: Caller) -> tuple[Ledger, ...]:
+        ledgers = self._of.get(caller)
+        if ledgers is None:
+            ledgers = (self.total, _kept(self._clients, client_name(caller.client_info), MOST_CLIENTS))
+            if caller.session:
+                ledgers = (*ledgers, _kept(self._sessions, caller.session, MOST_SESSIONS))
+            if len(self._of) >= MOST_SESSIONS:
+                self._of.clear()
+            self._of[caller] = ledgers
         return ledgers
-
-    def _client(self, info: bytes) -> str:
-        name = self._names.get(info)
-        if name is None:
-            if len(self._names) >= MOST_CLIENTS:
-                self._names.clear()
-            name = self._names[info] = client_name(info)
-        return name
 
 
 def client_name(info: bytes) -> str:

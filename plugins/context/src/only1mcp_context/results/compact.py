@@ -9,6 +9,10 @@ import msgspec
 
 from only1mcp_context.results.blocks import Block, blocks_of, with_blocks
 
+_TEXT = b'"text":"'
+_OPENING = b"{[ "
+_SMALL = 4096
+"""Bytes of a result in which it is not worth much to look for JSON behind other texts."""
 _STARTS = (b"{", b"[")
 
 
@@ -24,7 +28,11 @@ def compact_text(text: bytes) -> bytes | None:
 
 def compact(result: bytes) -> bytes:
     """A result of `tools/call` whose JSON texts are compact; the very bytes where there are none to shorten."""
-    if b'"{' not in result and b'"[' not in result:
+    first = result.find(_TEXT)
+    if first >= 0 and len(result) < _SMALL:  # as a rule, and then the first text tells
+        if result[first + len(_TEXT)] not in _OPENING:
+            return result
+    elif result.find(b'"{') < 0 and result.find(b'"[') < 0:
         return result
     found = blocks_of(result)
     if found is None:

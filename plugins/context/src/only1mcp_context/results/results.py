@@ -11,6 +11,7 @@ from only1mcp_context.results.budget import shorten
 from only1mcp_context.results.compact import compact
 from only1mcp_context.results.project import Path, project
 from only1mcp_context.results.store import Store
+from only1mcp_context.results.tokens import DENSEST
 from only1mcp_sdk import Result
 
 LARGEST_SELECTED = 256 * 1024
@@ -29,7 +30,7 @@ class Results(Struct, frozen=True):
     def shortened(self, result: Result, principal: str) -> Result:
         """The result for this principal's model."""
         raw = compact(result.raw) if self.compacts else result.raw
-        if self.tokens:
+        if self.tokens and len(raw) * DENSEST > self.tokens:
             raw = shorten(raw, self.tokens, partial(self.store.put, principal))
         return result if raw is result.raw else msgspec.structs.replace(result, raw=raw)
 
