@@ -51,7 +51,7 @@ async def refused(reader: Reader, arguments: bytes, principal: str = "ada") -> s
 async def test_following_the_notes_leads_to_every_byte(store: Store, size: int) -> None:
     text = ("grüße 🎈 aus der Zeile\n" * size)[:size]
     raw = json.dumps({"content": [{"type": "text", "text": text}]}).encode()
-    short = json.loads(shorten(raw, TOKENS, lambda whole: store.put("ada", whole)))["content"][0]["text"]
+    short = json.loads(shorten(raw, 2 * TOKENS, lambda whole: store.put("ada", whole)))["content"][0]["text"]
     handle, going_on = re.findall(r'handle="(\w+)".*range="([^"]+)"', short)[0]
     parts = [short.split("[Cut: ")[0].removesuffix("\n")]
     reader = Reader(store, 20 * TOKENS)

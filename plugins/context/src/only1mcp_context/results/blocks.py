@@ -20,13 +20,17 @@ class Block(Struct, frozen=True):
     """In UTF-8."""
     resource: Members | None = None
     """The embedded resource that the text belongs to."""
+    source: Json = b""
+    """The block as it came, while it says what it said then."""
 
     def saying(self, text: bytes) -> Block:
         """The same block with another text."""
-        return Block(self.outer, text, self.resource)
+        return self if text == self.text else Block(self.outer, text, self.resource)
 
     @property
     def raw(self) -> Json:
+        if self.source:
+            return self.source
         quoted = members.quoted(self.text.decode())
         if self.resource is None:
             return members.join({**self.outer, "text": quoted})
@@ -62,13 +66,13 @@ def _read(raw: Json) -> Block | Json:
         kind = outer.get("type")
         if kind == b'"text"':
             text = members.text(outer.get("text"))
-            return raw if text is None else Block(outer, text.encode())
+            return raw if text is None else Block(outer, text.encode(), source=raw)
         if kind == b'"resource"':
             resource = members.split(outer.get("resource", b""))
             text = members.text(resource.get("text"))
             uri = members.text(resource.get("uri")) or ""
             if text is not None and not uri.lower().startswith("ui:"):
-                return Block(outer, text.encode(), resource)
+                return Block(outer, text.encode(), resource, raw)
     except (msgspec.DecodeError, DuplicateMember, UnicodeError):
         # Escapes that are no characters, for one, can't be cut: the block stays as it is.
         pass

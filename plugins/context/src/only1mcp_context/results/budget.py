@@ -17,9 +17,9 @@ from only1mcp_context.results.tokens import DENSEST, SAMPLE, estimate, room_for
 from only1mcp_context.results.values import level
 from only1mcp_sdk import Json, members
 
-PRESETS: Mapping[str, int] = {"gentle": 4000, "aggressive": 1500}
+PRESETS: Mapping[str, int] = {"gentle": 4000, "aggressive": 2000}
 """Tokens that the text of one result may have."""
-LEAST_TOKENS = 300
+LEAST_TOKENS = 600
 """The smallest budget there may be."""
 READER = "result_read"
 """The tool that reads what was cut."""
@@ -33,8 +33,14 @@ _LEAST = 100
 """Tokens for each text, below which only the first ones are shown."""
 
 
+def shown_of(tokens: int) -> int:
+    """How much is shown of what is over a budget: half of it. Results little over it are not worth a cut, and whoever
+    needs more of a cut one reads on in any case."""
+    return tokens // 2
+
+
 def shorten(result: bytes, tokens: int, keep: Keep) -> bytes:
-    """The result with at most about so many tokens of text; the very bytes where it is no larger."""
+    """The result, cut where its text has more than about so many tokens; the very bytes where it is no larger."""
     if len(result) * DENSEST <= tokens:
         return result
     found = blocks_of(result)
@@ -47,14 +53,16 @@ def shorten(result: bytes, tokens: int, keep: Keep) -> bytes:
     for place, block in enumerate(blocks):
         if isinstance(block, Block):
             blocks[place] = block.saying(compact_text(block.text) or block.text)
-    room = _room(blocks, tokens)
-    if _size(blocks) > room:
+    if _size(blocks) > _room(blocks, tokens):
+        tokens = shown_of(tokens)
+        room = _room(blocks, tokens)
         share = level([len(block.text) for block in blocks if isinstance(block, Block)], room)
-        if share >= room * _LEAST // tokens:
+        share_tokens = share * tokens // room
+        if share_tokens >= _LEAST:
             failed = parts.get("isError") == b"true"
             for place, block in enumerate(whole):
                 if isinstance(block, Block) and len(_text(blocks[place])) > share:
-                    blocks[place] = _cut(block, share * tokens // room, failed, keep)
+                    blocks[place] = _cut(block, share_tokens, failed, keep)
         else:
             blocks = _first_ones(whole, tokens, keep)
     return with_blocks(parts, blocks)

@@ -6,6 +6,7 @@ structured half may go; what the text does not say is added to it first.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -14,13 +15,11 @@ from only1mcp_context.results.blocks import Block, blocks_of, text_block, with_b
 from only1mcp_context.results.compact import compact_text
 from only1mcp_sdk import Json, Members
 
+_value = msgspec.json.Decoder(float_hook=Decimal).decode
+_members = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
-def _number(written: str) -> tuple[str, str]:
-    return "number", written
 
-
-_value = msgspec.json.Decoder(float_hook=_number).decode
-_members = msgspec.json.Decoder(dict[str, Any], float_hook=_number).decode
+_NOTHING = object()
 
 
 def as_text(result: bytes) -> bytes:
@@ -48,12 +47,12 @@ def _said(structured: Json, parts: Members, blocks: list[Block | Json]) -> bool:
             ):
                 return True
         return isinstance(wrapped, list) and bool(wrapped) and wrapped == _value(parts["content"])
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError, ArithmeticError):
         return False
 
 
 def _reads(text: bytes) -> Any:
     try:
         return _value(text)
-    except (msgspec.DecodeError, RecursionError):
-        return None
+    except (msgspec.DecodeError, RecursionError, ArithmeticError):
+        return _NOTHING
