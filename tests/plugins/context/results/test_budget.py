@@ -76,6 +76,11 @@ def test_paragraphs_are_preferred_to_lines() -> None:
     assert re.search(r"\d third\n\n\n\[Cut", got)
 
 
+def test_a_beginning_that_is_denser_than_the_rest_is_shorter() -> None:
+    (got,), _ = cut("12345, 67890\n" * 400 + "words of a text\n" * 4000)
+    assert SHOWN * 0.7 < estimate(got.encode()) <= SHOWN
+
+
 def test_one_long_line_is_cut_at_a_word() -> None:
     (got,), _ = cut("longword " * 1000)
     assert "longword \n[Cut: bytes 1-" in got

@@ -86,7 +86,8 @@ def test_the_forms_of_a_range() -> None:
     assert read(text, Wish(range="bytes -3"), ROOM).text == b"10\n"
     assert read(text, Wish(range="lines 0-99"), ROOM).text == text
     assert read(text, Wish(), ROOM) == Answer(text, "lines 1-10 of 10")
-    assert read("aé語".encode(), Wish(range="bytes 3-3"), ROOM).text == "é".encode()
+    for place in (2, 3):
+        assert read("aé語".encode(), Wish(range=f"bytes {place}-{place}"), ROOM).text == "é".encode()
     for bad in ("lines 12-", "lines 4-3", "pages 1-2", "1-2-3", "lines x", "items 1-", "9" * 500):
         with pytest.raises(BadRequest):
             read(text, Wish(range=bad), ROOM)
@@ -169,6 +170,12 @@ def test_grep_shows_lines_with_numbers_and_context() -> None:
     assert read(text, Wish(grep="line 30", context=1), ROOM).text == b"29-line 29\n30:line 30"
     assert read(text, Wish(grep="absent"), ROOM).what == "nothing found"
     assert read(text, Wish(grep="line 5$", range="lines 6-", context=0), ROOM).text == b""
+
+
+def test_lines_may_end_as_on_windows() -> None:
+    text = b"one\r\ntwo\r\n"
+    assert read(text, Wish(grep="^one$", context=1), ROOM).text == b"1:one\n2-two"
+    assert read(text, Wish(range="lines 1"), ROOM).text == b"one\r\n"
 
 
 def test_grep_goes_on_until_every_line_is_found() -> None:

@@ -89,6 +89,16 @@ async def test_it_expires_after_its_last_use() -> None:
         assert (len(store), store.memory) == (0, 0)
 
 
+async def test_a_text_that_is_kept_again_lives_on() -> None:
+    clock = Clock()
+    async with opened(Bounds(lifetime=60), clock=clock) as store:
+        handle = put(store, b"text")
+        clock.now += 59
+        put(store, b"text")
+        clock.now += 59
+        assert await store.get("ada", handle) == b"text"
+
+
 async def test_it_expires_when_nobody_asks_for_anything() -> None:
     clock = Clock()
     async with opened(Bounds(lifetime=0.01), clock=clock) as store:
@@ -170,6 +180,33 @@ async def test_a_text_dropped_while_it_is_written_leaves_no_file(tmp_path: Path)
         assert store.memory > 12_000
         await quiet(store)
         assert (store.memory, store.disk, files(tmp_path)) == (0, 0, [])
+
+
+async def test_what_is_being_written_is_not_dropped_for_room(tmp_path: Path) -> None:
+    async with opened(Bounds(memory=30_000), tmp_path) as store:
+        first, second = put(store, b"1" * 12_000), put(store, b"2" * 12_000)
+        put(store, b"3" * 12_000)
+        assert await store.get("ada", second) is None
+        await quiet(store)
+        assert await store.get("ada", first) == b"1" * 12_000
+
+
+async def test_what_was_read_while_another_was_written_goes_after_it(tmp_path: Path) -> None:
+    clock = Clock()
+    async with opened(Bounds(memory=22_000, lifetime=60), tmp_path, clock) as store:
+        old = put(store, b"1" * 10_500)
+        put(store, b"2" * 100)
+        await quiet(store)
+        assert not store.memory > 11_000
+        clock.now += 10
+        written = put(store, b"3" * 10_000)
+        put(store, b"4" * 2_000)
+        clock.now += 10
+        assert await store.get("ada", old) is not None
+        await quiet(store)
+        clock.now += 55
+        assert await store.get("ada", written) is None
+        assert await store.get("ada", old) is not None
 
 
 async def test_a_full_disk_costs_room_and_no_text(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -84,7 +84,6 @@ class _Page:
         if sum(len(row) + 1 for row in rows) > self._room:
             del rows[:-1]
             if self.rows and len(rows[0]) + 1 > self._room:
-                self._owed = 0
                 return False
         self._write(rows)
         self._done = end + 1
