@@ -157,12 +157,10 @@ def _word(text: bytes) -> str:
 
 async def measure(every: Sequence[Recorded], tokens: int, count: Count) -> tuple[list[Row], float]:
     """The rows of one budget, and the milliseconds a result took on average."""
-    store = await open_store(Clock(), logging.getLogger(__name__), None, Bounds(memory=1 << 30, each=1 << 30))
-    try:
+    bounds = Bounds(memory=1 << 30, each=1 << 30)
+    async with open_store(Clock(), logging.getLogger(__name__), None, bounds) as store:
         bench = Bench(tokens, count, Reader(store, shown_of(tokens)), lambda text: store.put("bench", text))
         rows = [await bench.row(one) for one in every]
-    finally:
-        await store.close()
     return rows, bench.seconds / len(rows) * 1000
 
 

@@ -5,8 +5,7 @@ import logging
 import os
 import stat
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -30,15 +29,10 @@ class Clock:
         return self.now
 
 
-@asynccontextmanager
-async def opened(
+def opened(
     bounds: Bounds | None = None, folder: Path | None = None, clock: Clock | None = None
-) -> AsyncIterator[Store]:
-    store = await open_store(clock or Clock(), LOGGER, folder, bounds)
-    try:
-        yield store
-    finally:
-        await store.close()
+) -> AbstractAsyncContextManager[Store]:
+    return open_store(clock or Clock(), LOGGER, folder, bounds)
 
 
 def put(store: Store, text: bytes, principal: str = "ada") -> str:
@@ -259,10 +253,9 @@ async def test_without_a_folder_that_can_be_written_it_works_in_memory(
 
 
 async def test_nothing_is_kept_after_the_end(tmp_path: Path) -> None:
-    store = await open_store(Clock(), LOGGER, tmp_path, Bounds(memory=20_000))
-    for n in range(3):
-        store.put("ada", bytes([n]) * 6_000)
-    await store.close()
+    async with opened(Bounds(memory=20_000), tmp_path) as store:
+        for n in range(3):
+            put(store, bytes([n]) * 6_000)
     assert store.put("ada", b"late") is None
     assert not list(tmp_path.iterdir())
 

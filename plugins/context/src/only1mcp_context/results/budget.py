@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from only1mcp_context.results.blocks import Block, blocks_of, text_block, with_blocks
 from only1mcp_context.results.compact import compact_text
-from only1mcp_context.results.cut import beginning, both_ends
+from only1mcp_context.results.cut import Cut, beginning, both_ends
 from only1mcp_context.results.tokens import DENSEST, SAMPLE, estimate, room_for
 from only1mcp_context.results.values import level
 from only1mcp_sdk import Json, members
@@ -91,17 +91,16 @@ def _cut(block: Block, tokens: int, failed: bool, keep: Keep) -> Block:
     if (shown := estimate(cut.shown)) > tokens:  # what is shown is denser than the rest
         cut = (both_ends if failed else beginning)(block.text, room * tokens // shown)
     return block.saying(
-        cut.shown + b"\n" + said(cut.what, cut.rest, block.text, len(cut.shown), handle).encode()
+        b"".join((cut.shown, b"" if cut.shown.endswith(b"\n") else b"\n", _said(cut, block.text, handle)))
     )
 
 
-def said(what: str, rest: str, text: bytes, shown: int, handle: str) -> str:
+def _said(cut: Cut, text: bytes, handle: str) -> bytes:
     """The note below what is shown."""
-    on = f'range="{rest}" to go on, ' if rest else ""
-    return (
-        f"[Cut: {what}, {shown:,} of {len(text):,} bytes. "
-        f'{READER}(handle="{handle}") has the rest: {on}grep="words", path="JMESPath".]'
-    )
+    ways = [f'range="{cut.rest}" to go on'] if cut.rest else []
+    ways += ['grep="words"', 'path="JMESPath"'] if cut.json else ['grep="words"']
+    what = f"[Cut: {cut.what}, {len(cut.shown):,} of {len(text):,} bytes. "
+    return f'{what}{READER}(handle="{handle}") has the rest: {", ".join(ways)}.]'.encode()
 
 
 def _first_ones(blocks: list[Block | Json], tokens: int, keep: Keep) -> list[Block | Json]:

@@ -22,6 +22,8 @@ class Cut(Struct, frozen=True):
     """What that is, in words."""
     rest: str = ""
     """The range that goes on, where one does; otherwise what is missing is named where it was."""
+    json: bool = False
+    """Paths may be used."""
 
 
 def beginning(text: bytes, room: int) -> Cut:
@@ -31,7 +33,7 @@ def beginning(text: bytes, room: int) -> Cut:
         try:
             cut = _items(compact, room) if compact[:1] == b"[" else None
             if cut is None:
-                cut = Cut(cut_value(compact, room), "JSON cut where comments say so")
+                cut = Cut(cut_value(compact, room), "JSON cut where comments say so", "", True)
         except (msgspec.DecodeError, DuplicateMember, RecursionError):
             cut = None
         if cut is not None and len(cut.shown) <= room:
@@ -60,5 +62,8 @@ def _items(compact: bytes, room: int) -> Cut | None:
     if count == 0:
         return None
     return Cut(
-        members.array(elements[:count]), f"items 1-{count:,} of {len(elements):,}", f"items {count + 1}-"
+        members.array(elements[:count]),
+        f"items 1-{count:,} of {len(elements):,}",
+        f"items {count + 1}-",
+        True,
     )

@@ -12,7 +12,8 @@ import hashlib
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -57,7 +58,7 @@ class Kept(Struct, eq=False):
 
 
 class Store:
-    """Made by `open_store`; whoever does so awaits `close`."""
+    """Made and closed by `open_store`."""
 
     def __init__(self, bounds: Bounds, clock: Clock, logger: logging.Logger, spool: Spool | None) -> None:
         self._bounds = bounds
@@ -271,15 +272,20 @@ class Store:
             self._set_timer()
 
 
+@asynccontextmanager
 async def open_store(
     clock: Clock, logger: logging.Logger, folder: Path | None = None, bounds: Bounds | None = None
-) -> Store:
+) -> AsyncIterator[Store]:
     """A store that spills into `folder`, removing what a run that died has left there. Without one, or with one that
-    can't be written, texts are kept in memory only."""
+    can't be written, texts are kept in memory only. Fit for `Context.shared`: then handles survive a reload."""
     spool = None
     if folder is not None:
         try:
             spool = await asyncio.to_thread(open_spool, folder)
         except OSError as error:
             logger.error("results are kept in memory only: %s", error)
-    return Store(bounds or Bounds(), clock, logger, spool)
+    store = Store(bounds or Bounds(), clock, logger, spool)
+    try:
+        yield store
+    finally:
+        await store.close()
