@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 PROJECTS := $(wildcard pyproject.toml */pyproject.toml plugins/*/pyproject.toml examples/plugins/*/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types contracts scenarios scenarios-tools conformance bench soak docs-check wheels lock clean
+.PHONY: help setup run test lint types contracts scenarios scenarios-tools conformance bench bench-context soak docs-check wheels lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -51,6 +51,12 @@ bench: $(READY) .cache/bench/stub .cache/bench/pace ## what the gateway adds to 
 	@tests/scenarios/setup.sh $(BIN) wrk nginx
 	$(if $(PEERS),@tests/bench/peers.sh $(BIN))
 	$(BIN)/python -m tests.bench$(if $(MEMORY),.memory) $(if $(PEERS),--peers)
+
+bench-context: $(READY) scenarios-tools ## tokens of definitions in each mode, how well tools are found, what budgets for results spare; DATA=folder
+	$(BIN)/python -m tests.bench_context.definitions $(if $(DATA),--data $(DATA)) $(if $(TOKENIZER),--tokenizer $(TOKENIZER))
+	$(BIN)/python -m tests.bench_context.retrieval $(if $(DATA),--data $(DATA))
+	$(BIN)/python -m tests.bench_context.record
+	$(BIN)/python -m tests.bench_context.results --kinds
 
 .cache/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)

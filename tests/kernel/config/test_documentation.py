@@ -19,7 +19,16 @@ from tests.kernel.config.json_schema import accepts
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "CONFIGURATION_GUIDE.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```(yaml|toml|json)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
-DISTRIBUTIONS = ["transports", "balancing", "catalogue", "observability", "secrets", "identity", "resilience"]
+DISTRIBUTIONS = [
+    "transports",
+    "balancing",
+    "catalogue",
+    "context",
+    "observability",
+    "secrets",
+    "identity",
+    "resilience",
+]
 
 
 class Environment:

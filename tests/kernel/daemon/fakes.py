@@ -97,6 +97,9 @@ class FakeGateway:
         await asyncio.sleep(0)
         return True
 
+    async def compare(self) -> dict[str, Any]:
+        return {"profiles": {}}
+
     def status(self) -> dict[str, Any]:
         return {"generation": self.log.count("reloaded") + 1, "addresses": [], "servers": {}}
 

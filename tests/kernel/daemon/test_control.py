@@ -27,6 +27,9 @@ class Machine:
     def status(self) -> dict[str, Any]:
         return {"state": "fine"}
 
+    async def compare(self) -> dict[str, Any]:
+        return {"profiles": {}}
+
     async def reload(self) -> dict[str, Any]:
         if self.fault:
             raise self.fault

@@ -38,6 +38,9 @@ class Wrapping:
         self.made.append((variant, [entry.shown for entry in toolbox.tools]))
         return Wrapped(self, toolbox, plain=variant == "plain")
 
+    def compare(self, toolbox: Toolbox) -> Mapping[str, Any]:
+        return {"tools": len(toolbox.tools)}
+
     def figures(self) -> Mapping[str, Any]:
         return {"lists": self.lists}
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from only1mcp_kernel.cli import configuration, info, installed, lifecycle, tools
+from only1mcp_kernel.cli import configuration, info, installed, lifecycle, report, tools
 
 
 def build() -> typer.Typer:
@@ -16,6 +16,7 @@ def build() -> typer.Typer:
     for command in (lifecycle.start, lifecycle.stop, lifecycle.reload, lifecycle.status):
         app.command()(command)
     app.command()(configuration.validate)
+    app.command()(report.report)
     app.command()(lifecycle.stdio)
 
     config = new_group("Look at the configuration, or begin one.")

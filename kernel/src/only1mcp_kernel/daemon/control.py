@@ -50,6 +50,9 @@ class Controlled(Protocol):
 
     async def reload(self) -> Answer: ...
 
+    async def compare(self) -> Answer:
+        """What the tools of each profile cost a model, in every way they can be shown."""
+
     def stop(self) -> Answer:
         """Begin to stop. Returns at once."""
 
@@ -65,6 +68,7 @@ class Control:
         self._commands: Mapping[str, Callable[[], Awaitable[Answer]]] = {
             "status": self._status,
             "reload": controlled.reload,
+            "compare": controlled.compare,
             "stop": self._stop,
         }
 

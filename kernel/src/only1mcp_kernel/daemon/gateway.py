@@ -41,6 +41,9 @@ class Gateway(Protocol):
     def status(self) -> dict[str, Any]:
         """What goes on, as JSON values."""
 
+    async def compare(self) -> dict[str, Any]:
+        """What the tools of each profile cost a model, in every way they can be shown."""
+
 
 @dataclass(frozen=True)
 class Assembly:

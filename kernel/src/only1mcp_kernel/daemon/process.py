@@ -81,6 +81,12 @@ class Process:
         }
         return {**ours, **self._gateway.status()} if self._state == "serving" else ours
 
+    async def compare(self) -> dict[str, Any]:
+        """What tools cost a model, in every way they can be shown. Raises `Only1McpError`."""
+        if self._state != "serving":
+            raise Only1McpError(f"can't compare: the gateway is {self._state}")
+        return await self._gateway.compare()
+
     async def reload(self) -> dict[str, Any]:
         """Read the configuration and serve it. Raises `Only1McpError`, and then the old one serves on."""
         async with self._reloads:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from only1mcp_kernel.component import Workshop
-from only1mcp_kernel.config.model import Config
+from only1mcp_kernel.config.model import Component, Config
 from only1mcp_kernel.gateway.clients.audience import Clients
 from only1mcp_kernel.gateway.clients.gate import Gate
 from only1mcp_kernel.gateway.clients.listening import Listening
@@ -27,7 +27,7 @@ from only1mcp_kernel.gateway.servers.pinning import Pins
 from only1mcp_kernel.gateway.servers.sharing import anchor_caller
 from only1mcp_kernel.gateway.tasks.ids import TaskIds
 from only1mcp_kernel.generation import Generation, Surroundings, open_generation
-from only1mcp_kernel.offers import Offers
+from only1mcp_kernel.offers import Offers, UnknownOffer
 from only1mcp_kernel.protocol import param_headers
 from only1mcp_kernel.protocol.tasks import STATUS
 from only1mcp_kernel.shared import Pool
@@ -58,6 +58,7 @@ class Gateway:
     """One gateway. Start it once, reload it any number of times, stop it."""
 
     def __init__(self, offers: Offers, base_dir: Path, state_dir: Path) -> None:
+        self._offers = offers
         self._keys = KeyRing(KEYS_KEPT)
         self._tasks = Tasks(_log)
         self._parking = Parking(self._keys)
@@ -190,6 +191,19 @@ class Gateway:
             "buffered_bytes": self._buffers.held,
         }
 
+    async def compare(self) -> dict[str, Any]:
+        """What the tools of each profile cost a model, in every way they can be shown, as JSON values; for a client
+        that declares nothing. Raises `Only1McpError`."""
+        found = {}
+        for name, router in list(self._in_force().routers.items()):
+            toolbox, showing = router.views.toolbox(anchor_caller("legacy")), router.views.showing
+            if showing is not None:
+                found[name] = await asyncio.to_thread(showing.economy.compare, toolbox)
+                continue
+            async with self._around.workshop.open(usual_economy(name, self._offers)) as economy:
+                found[name] = await asyncio.to_thread(economy.compare, toolbox)
+        return {"profiles": {name: dict(compared) for name, compared in found.items()}}
+
     # -- for the gate (gateway.gate.Serving)
 
     def initialize_result(self, profile: str, revision: str) -> bytes:
@@ -287,6 +301,15 @@ def _shown(router: Router | None) -> dict[str, int]:
             continue
         counts[each.member] = len(listed.entries)
     return counts
+
+
+def usual_economy(profile: str, offers: Offers) -> Component:
+    """What a profile may be compared with that has no economy of its own. Raises `Only1McpError`."""
+    try:
+        found = offers.get("economy", "auto")
+    except UnknownOffer:
+        raise Only1McpError("no economy is installed: install only1mcp-context") from None
+    return Component("economy", found.offer.name, found.offer.config(), f"profiles.{profile}.context")
 
 
 def changed_profiles(old: Config, new: Config) -> list[str]:

@@ -82,5 +82,9 @@ class Economy(Protocol):
         """Make a view. Called when something in the toolbox has changed; may take milliseconds. Must be a function of
         its arguments and the configuration alone, so that lists are the same after a restart."""
 
+    def compare(self, toolbox: Toolbox) -> Mapping[str, Any]:
+        """What its variants would cost a model for these tools, as JSON values, for people to choose by. May take
+        seconds: not called on the event loop's thread."""
+
     def figures(self) -> Mapping[str, Any]:
         """What it has spared so far, as JSON values."""

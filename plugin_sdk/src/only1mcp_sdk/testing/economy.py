@@ -56,7 +56,8 @@ async def check_economy(
         quick(
             f"{offer.name}: a view of {CATALOGUE} tools", lambda: economy.view(variant, toolboxes[-1]), LIMIT
         )
-        json.dumps(dict(economy.figures()))
+        json.dumps([economy.compare(each) for each in toolboxes])
+        json.dumps(economy.figures())
     async with checked(offer, options) as again:
         for each, before in zip(toolboxes, listed, strict=True):
             assert _check_list(again.view(again.variant(caller), each), each) == before, (

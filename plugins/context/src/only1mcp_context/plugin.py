@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from only1mcp_sdk import Context, Economy, Offer, PluginConfig, hookimpl, offer
 
@@ -21,17 +21,28 @@ Mode: TypeAlias = Literal["native", "normalise", "slim", "signatures", "search"]
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
 
 
+DEFAULT_BUDGET = 4000
+
+
 class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class ResultOptions(_Options):
     tokens: int = Field(
-        4000,
+        DEFAULT_BUDGET,
         ge=0,
-        description="Tokens that the text of one result may have, by estimate. What is more is cut, and can be read "
-        "with `result_read`. 0: any number; else at least 300.",
+        description="Tokens that the text of one result may have, by estimate. One that has more is cut to half of "
+        "it, and the rest can be read with `result_read`. 2000 spares more; 0: any number, else at least 600.",
     )
+
+    @field_validator("tokens")
+    @classmethod
+    def _enough(cls, tokens: int) -> int:
+        if 0 < tokens < 600:
+            raise ValueError("should be 0, or at least 600")
+        return tokens
+
     compact: bool = Field(True, description="Write JSON in results without white space.")
     keep_minutes: float = Field(
         30.0, gt=0, description="How long what was cut can be read, since it was last read."
@@ -51,6 +62,11 @@ class ContextConfig(PluginConfig):
     search_limit: int = Field(5, ge=1, le=50, description="How many tools a search finds, unless it says.")
     search_tokens: int = Field(600, ge=100, description="Tokens of the answer to a search, by estimate.")
     results: ResultOptions = Field(ResultOptions(), description="What becomes of results.")
+    tokenizer: str = Field(
+        "estimate",
+        description="How tokens of definitions are counted: `estimate`, or a tokenizer such as `o200k_base` (with "
+        "only1mcp[tokenizer] installed).",
+    )
 
 
 class NativeConfig(ContextConfig):
@@ -97,25 +113,28 @@ class AutoConfig(ContextConfig):
 def _opening(mode: str) -> Callable[[Config, Context], AbstractAsyncContextManager[Economy]]:
     @asynccontextmanager
     async def open(config: Config, context: Context) -> AsyncIterator[Economy]:
-        from only1mcp_context.definitions.tokens import ESTIMATE
+        from only1mcp_context.definitions.tokens import ESTIMATE, exact
         from only1mcp_context.modes.economy import ToolEconomy
         from only1mcp_context.modes.listing import Terms
-        from only1mcp_context.results.reader import Reader
+        from only1mcp_context.results import Reader, shown_of
         from only1mcp_context.results.results import Results
 
         store = await context.shared(
             ("context", context.name, config.results), lambda: _store(config, context)
         )
         related = await context.shared("context: related words", _related)
+        counter = ESTIMATE
+        if config.tokenizer != ESTIMATE.name:
+            counter = await asyncio.to_thread(exact, config.tokenizer)
         tokens = config.results.tokens
         yield ToolEconomy(
             mode,
             _choice(config),
             Terms(tuple(config.pinned), config.search_limit, config.search_tokens),
             Results(store, tokens, config.results.compact),
-            Reader(store, tokens or 4000),
+            Reader(store, shown_of(tokens or DEFAULT_BUDGET)),
             related,
-            ESTIMATE,
+            counter,
             lambda work: context.spawn(work, name="reading a result"),
         )
 
@@ -130,18 +149,13 @@ def _choice(config: ContextConfig) -> Choice:
     return Choice(sorted((least, mode) for mode, least in steps.items()), tuple(auto.clients.items()))
 
 
-@asynccontextmanager
-async def _store(config: ContextConfig, context: Context) -> AsyncIterator[Store]:
-    from only1mcp_context.results.store import Bounds, open_store
+def _store(config: ContextConfig, context: Context) -> AbstractAsyncContextManager[Store]:
+    from only1mcp_context.results import Bounds, open_store
 
     options = config.results
     bounds = Bounds(options.keep_minutes * 60, options.memory_bytes, options.disk_bytes, options.memory_bytes)
     folder = context.state_dir / "results" / context.name if options.disk_bytes else None
-    store = await open_store(context.clock, context.logger, folder, bounds)
-    try:
-        yield store
-    finally:
-        await store.close()
+    return open_store(context.clock, context.logger, folder, bounds)
 
 
 @asynccontextmanager

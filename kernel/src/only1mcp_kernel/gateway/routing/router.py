@@ -132,7 +132,7 @@ class Router:
     def _list_now(self, each: ListKind, exchange: Exchange, done: Done) -> None:
         caller = exchange.caller
         if each.kind == "tool" and self.views.showing is not None:
-            self.views.view(caller).listed(caller)
+            self.views.showing.view(caller).listed(caller)
         done(self._pages.first(each.method, self.views.listing(each, caller), self._page_size, caller))
         for listings in self._listings:
             if listings.unannounced:

@@ -6,7 +6,7 @@ economy's own tools pass them like any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING
 
 from only1mcp_kernel.gateway.routing.faults import fault
@@ -16,7 +16,7 @@ from only1mcp_sdk import (
     Caller,
     Done,
     Economy,
-    Entry,
+    Era,
     Exchange,
     Failure,
     Handler,
@@ -40,11 +40,10 @@ MAX_CALLERS = 1000
 class Showing:
     """The views of one profile's tools. Dropped when something a server lists has changed."""
 
-    def __init__(self, economy: Economy, servers: Mapping[str, Server], trusted: Container[str]) -> None:
-        """`trusted` are the servers that are believed."""
+    def __init__(self, economy: Economy, toolbox: Callable[[Caller], Toolbox]) -> None:
+        """`toolbox` makes what a caller would be listed natively."""
         self.economy = economy
-        self._servers = servers
-        self._trusted = trusted
+        self._toolbox = toolbox
         self._views: dict[tuple[str, str, str], View] = {}
         self._of_callers: dict[Caller, View] = {}
 
@@ -64,22 +63,15 @@ class Showing:
         """Whether this caller's view is at hand."""
         return caller in self._of_callers
 
-    def view(
-        self,
-        caller: Caller,
-        tools: Callable[[Caller], Sequence[Entry]],
-        taken: Container[str],
-    ) -> View:
-        """What this caller sees. `tools` tells what it would be listed natively; names that are `taken` are not the
-        economy's to give."""
+    def view(self, caller: Caller) -> View:
+        """What this caller sees."""
         view = self._of_callers.get(caller)
         if view is None:
             variant = self.economy.variant(caller)
             key = (caller.era, caller.capabilities.group, variant)
             view = self._views.get(key)
             if view is None:
-                toolbox = Toolbox(tools(caller), self._vendors(caller), taken)
-                view = self.economy.view(variant, toolbox)
+                view = self.economy.view(variant, self._toolbox(caller))
                 if len(self._views) >= MAX_VIEWS:
                     self._views.clear()
                 self._views[key] = view
@@ -88,14 +80,15 @@ class Showing:
             self._of_callers[caller] = view
         return view
 
-    def _vendors(self, caller: Caller) -> dict[str, Vendor]:
-        vendors = {}
-        for name, server in self._servers.items():
-            _, greeting = server.listings.greeting(caller.era)
-            vendors[name] = Vendor(
-                name, _title(greeting), text(greeting.get("instructions")) or "", name in self._trusted
-            )
-        return vendors
+
+def vendors(servers: Mapping[str, Server], trusted: Container[str], era: Era) -> dict[str, Vendor]:
+    """What an economy has to know of servers; `trusted` are those that are believed."""
+    found = {}
+    for name, server in servers.items():
+        _, greeting = server.listings.greeting(era)
+        said = text(greeting.get("instructions")) or ""
+        found[name] = Vendor(name, _title(greeting), said, name in trusted)
+    return found
 
 
 def shown_as_they_are(caller: Caller) -> str:
@@ -118,7 +111,6 @@ class Economising:
     def __init__(self, name: str, router: Router) -> None:
         self._name = name
         self._router = router
-        self._views = router.views
         assert router.views.showing is not None
         self._showing = showing = router.views.showing
         self._whole = showing.economy.reads_results
@@ -139,7 +131,7 @@ class Economising:
     def _serve(self, exchange: Exchange, done: Done, inner: Handler) -> None:
         found: Outcome | After | None
         try:
-            view = self._views.view(exchange.caller)
+            view = self._showing.view(exchange.caller)
             found = view.before(exchange)
         except Exception as error:
             found = fault(self._name, error)
@@ -164,7 +156,7 @@ class Economising:
         """Routes what is called; the economy's own tools are served by it."""
         if exchange.method == "tools/call":
             try:
-                view = self._views.view(exchange.caller)
+                view = self._showing.view(exchange.caller)
                 if exchange.name in view.own:
                     view.serve(exchange, done)
                     return

@@ -14,13 +14,13 @@ import msgspec
 from only1mcp_kernel.config.model import ProfileConfig
 from only1mcp_kernel.gateway.routing import names
 from only1mcp_kernel.gateway.routing.pages import Listed
-from only1mcp_kernel.gateway.routing.showing import Showing
+from only1mcp_kernel.gateway.routing.showing import Showing, vendors
 from only1mcp_kernel.gateway.routing.table import Former, Naming, Table, aliased, entries_of
 from only1mcp_kernel.gateway.servers.catalogue import BY_METHOD, LISTS, ListKind
 from only1mcp_kernel.gateway.servers.server import Server
 from only1mcp_kernel.protocol import bridge, caching
 from only1mcp_kernel.protocol.param_headers import Plan, plans_of
-from only1mcp_sdk import Caller, Economy, Entry, EntryKind, Era, Members, Transform, View
+from only1mcp_sdk import Caller, Economy, Entry, EntryKind, Era, Members, Toolbox, Transform
 from only1mcp_sdk.members import join, quoted
 
 _MODERN_MEMBERS = ("resultType", "ttlMs", "cacheScope")
@@ -43,7 +43,8 @@ class Views:
         self._servers = servers
         self._naming = Naming(profile, servers, server_transforms, profile_transforms)
         self._former = former
-        self.showing = None if economy is None else Showing(economy, servers, trusted)
+        self._trusted = trusted
+        self.showing = None if economy is None else Showing(economy, self.toolbox)
         """What decides how tools are shown, where something does."""
         self._lists: dict[tuple[Era, str, EntryKind, str], Listed] = {}
         self._plans: dict[tuple[Era, str, str], dict[str, Plan]] = {}
@@ -132,13 +133,11 @@ class Views:
     def _variant(self, caller: Caller) -> str:
         return "" if self.showing is None else self.showing.economy.variant(caller)
 
-    def view(self, caller: Caller) -> View:
-        """What an economy makes of the tools this caller would be listed; only where there is one."""
-        assert self.showing is not None
-        return self.showing.view(caller, self._native_tools, self.table.owners["tool"])
-
-    def _native_tools(self, caller: Caller) -> list[Entry]:
-        return self._entries(BY_METHOD["tools/list"], caller)
+    def toolbox(self, caller: Caller) -> Toolbox:
+        """What an economy may show this caller of."""
+        tools = self._entries(BY_METHOD["tools/list"], caller)
+        about = vendors(self._servers, self._trusted, caller.era)
+        return Toolbox(tools, about, self.table.owners["tool"])
 
     def _entries(self, each: ListKind, caller: Caller) -> list[Entry]:
         """What the servers list to this caller, as the transforms show it."""
@@ -173,7 +172,7 @@ class Views:
     def _merge(self, each: ListKind, caller: Caller) -> Listed:
         listed: Sequence[Entry]
         if each.kind == "tool" and self.showing is not None:
-            listed = self.view(caller).tools
+            listed = self.showing.view(caller).tools
         else:
             listed = self._entries(each, caller)
         if each.kind == "tool":

@@ -12,6 +12,7 @@ from only1mcp_context.definitions.tokens import Counter
 from only1mcp_context.meter import Meter, client_name
 from only1mcp_context.modes import own
 from only1mcp_context.modes.catalogue import Catalogue
+from only1mcp_context.modes.comparison import compared
 from only1mcp_context.modes.listing import MODES, Terms
 from only1mcp_context.modes.view import ReadingBack, Spawn, ToolView
 from only1mcp_context.ranking import Related
@@ -96,6 +97,11 @@ class ToolEconomy:
             name = own.free_name(own.RESULT, catalogue.taken)
             tools.append(ReadingBack(_reading(name), self._reader, self._spawn))
         return ToolView(catalogue, shown, tools, self._results, self._meter)
+
+    def compare(self, toolbox: Toolbox) -> Mapping[str, Any]:
+        catalogue = Catalogue(toolbox, self._related, self._counter)
+        reading = _reading(own.free_name(own.RESULT, catalogue.taken)) if self._results.tokens else None
+        return compared(catalogue, self._terms, self._counter, reading, self._choice.for_size)
 
     def figures(self) -> Mapping[str, Any]:
         return self._meter.figures()

@@ -12,7 +12,6 @@ from only1mcp_context.definitions.signatures import signature
 from only1mcp_context.definitions.tokens import Counter
 from only1mcp_context.modes.answers import problem, told
 from only1mcp_context.modes.catalogue import Catalogue
-from only1mcp_context.ranking import Hit
 from only1mcp_sdk import Entry, Exchange, Members, Result
 from only1mcp_sdk.members import join, quoted, text
 
@@ -56,12 +55,13 @@ class Search:
             return told(
                 self._listed([each for each in self._catalogue.entries if each.server == wanted.server])
             )
-        hits = self._catalogue.search(queries, only, limit)
-        if not hits:
-            return told("No tool fits. Try other words, or leave out `server`.")
-        return told(self._found(hits))
+        return told(self.found(queries, only, limit))
 
-    def _found(self, hits: tuple[Hit, ...]) -> str:
+    def found(self, queries: list[str], servers: list[str] | None = None, limit: int = 0) -> str:
+        """The best tools for these, of all servers or of some."""
+        hits = self._catalogue.search(queries, servers, limit or self._limit)
+        if not hits:
+            return "No tool fits. Try other words, or leave out `server`."
         by_name = self._catalogue.by_name
         lines = []
         for hit in hits:
@@ -121,10 +121,12 @@ class Describe:
         names = list(dict.fromkeys(each for each in [*names, wanted.name] if each))
         if not names:
             return problem(f"{self.entry.shown}: say in `names` which tools")
-        found = [self._definition(name) for name in names]
-        if all(name not in self._catalogue.by_name for name in names):
-            return problem("\n".join(found))
-        return told("\n\n".join(found))
+        known = any(name in self._catalogue.by_name for name in names)
+        return (told if known else problem)(self.told(names))
+
+    def told(self, names: list[str]) -> str:
+        """All about these tools."""
+        return "\n\n".join(map(self._definition, names))
 
     def _definition(self, name: str) -> str:
         tool = self._catalogue.by_name.get(name)
