@@ -11,6 +11,7 @@ from only1mcp_sdk.members import join, split, text
 
 _EMPTY = b"{}"
 _OWN = frozenset({"name", "arguments", "select"})
+_CALL = frozenset({"name", "arguments"})
 
 
 class WrappedCall(Struct, frozen=True):
@@ -42,7 +43,7 @@ def repaired_call(raw: Json) -> WrappedCall | Fault:
         if found is None:
             return Fault(f"`arguments` should be an object, not {_shown(arguments)}")
         arguments = found
-    return _unwrapped(WrappedCall(meant.name, arguments, meant.select))
+    return WrappedCall(meant.name, arguments, meant.select)
 
 
 def _odd(raw: Json) -> WrappedCall | Fault:
@@ -69,21 +70,22 @@ def _odd(raw: Json) -> WrappedCall | Fault:
     select = text(members.get("select"))
     if select is None and members.get("select") not in (None, b"null"):
         return Fault("`select` should be text")
-    return _unwrapped(WrappedCall(name, arguments, select or ""))
+    return WrappedCall(name, arguments, select or "")
 
 
-def _unwrapped(call: WrappedCall) -> WrappedCall:
-    """`{name, arguments}` within the arguments once more, with the same name."""
-    if b'"arguments"' not in call.arguments:
-        return call
+def unwrapped(raw: Json, name: str) -> Json | None:
+    """The arguments within arguments that are a whole call once more: `{name, arguments}`, or `{arguments}` alone. The
+    name is that of the tool that is called, or what its server calls it."""
+    if b'"arguments"' not in raw:
+        return None
     try:
-        inner = split(call.arguments)
+        inner = split(raw)
+        said = text(inner.get("name"))
     except ValueError:
-        return call
-    if inner.keys() != {"name", "arguments"} or text(inner["name"]) != call.name:
-        return call
-    arguments = _object(inner["arguments"])
-    return call if arguments is None else WrappedCall(call.name, arguments, call.select)
+        return None
+    if "arguments" not in inner or not inner.keys() <= _CALL or ("name" in inner) != bool(said):
+        return None
+    return _object(inner["arguments"]) if said is None or name.endswith(said) else None
 
 
 def _object(raw: Json) -> Json | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
+from urllib.parse import unquote
 
 from only1mcp_sdk import Json
 
@@ -24,6 +26,8 @@ SUBSCHEMA = frozenset(
 SUBSCHEMAS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems", "items"})
 """Keywords that are a list of schemas."""
 
+_PLACE = re.compile(r"[0-9]{1,6}\Z")
+
 
 def read(raw: Json | None) -> Schema | None:
     """A schema; None for what is none, or is beyond all measure."""
@@ -37,13 +41,18 @@ def read(raw: Json | None) -> Schema | None:
 
 
 def target(root: Schema, reference: Any) -> Schema | None:
-    """What a `$ref` within a schema leads to."""
-    if not isinstance(reference, str) or not reference.startswith("#"):
+    """What a `$ref` within a schema leads to, where it does so by a path."""
+    if reference == "#":
+        return root
+    if not isinstance(reference, str) or not reference.startswith("#/"):
         return None
     found: Any = root
-    for step in reference[1:].split("/")[1:]:
+    for step in unquote(reference[2:]).split("/"):
         step = step.replace("~1", "/").replace("~0", "~")
-        if not isinstance(found, Mapping) or step not in found:
+        if isinstance(found, Mapping) and step in found:
+            found = found[step]
+        elif isinstance(found, list) and _PLACE.match(step) and int(step) < len(found):
+            found = found[int(step)]
+        else:
             return None
-        found = found[step]
     return found if isinstance(found, Mapping) else None
