@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.conformance.processes import SECOND, gateway, jobs, over_stdio, reference
@@ -24,7 +25,9 @@ class Leg:
     least: dict[str, int]
     """Revision -> how many of its required scenarios must pass."""
     like_direct: bool = False
-    """Nothing at all may differ from the direct leg."""
+    """Nothing may differ from the direct leg, but what is in `differing`."""
+    differing: frozenset[str] = frozenset()
+    """Scenarios, none of them required, that come out otherwise."""
 
 
 @contextmanager
@@ -36,6 +39,15 @@ def _through(folder: Path, form: str = "both", *, second: bool = False) -> Itera
         if second:
             servers["time"] = SECOND
         yield stack.enter_context(gateway(servers, folder))
+
+
+@contextmanager
+def _economical(folder: Path, mode: str) -> Iterator[str]:
+    with (
+        reference("both", folder) as url,
+        gateway({"reference": {"url": url}}, folder, context={"use": mode}) as front,
+    ):
+        yield front
 
 
 def _pipe(folder: Path) -> AbstractContextManager[str]:
@@ -67,6 +79,27 @@ SERVER_LEGS = (
         {LEGACY: 30, MODERN: 27},
     ),
 )
+
+_SCHEMA = frozenset({"json-schema-2020-12"})
+_HIDDEN = _SCHEMA | {"http-custom-header-server-validation"}
+ECONOMICAL_LEGS = tuple(
+    Leg(
+        mode,
+        f"the gateway in front of it, its tools shown by `context: {{use: {mode}}}`",
+        partial(_economical, mode=mode),
+        REQUIRED,
+        like_direct=True,
+        differing=differing,
+    )
+    for mode, differing in (
+        ("native", frozenset[str]()),
+        ("normalise", _SCHEMA),
+        ("slim", _SCHEMA),
+        ("signatures", _HIDDEN),
+        ("search", _HIDDEN),
+    )
+)
+"""Run by name alone. docs/CONTEXT.md names what differs."""
 
 TASK_SCENARIOS = (
     "tasks-lifecycle",

@@ -79,9 +79,10 @@ def jobs() -> dict[str, Any]:
 
 
 @contextmanager
-def gateway(servers: Mapping[str, Any], folder: Path) -> Iterator[str]:
-    """The gateway in front of these servers, once all of them have been listed; gives its URL."""
-    with Gateway(folder, {"servers": servers}) as running:
+def gateway(servers: Mapping[str, Any], folder: Path, **profile: Any) -> Iterator[str]:
+    """The gateway in front of these servers, once all of them have been listed; gives its URL. `profile` is what its
+    configuration says of the default profile."""
+    with Gateway(folder, {"servers": servers, "profiles": {"default": profile}}) as running:
         running.start(30)
         end = time.monotonic() + 60
         while any(server["state"] != "up" for server in running.status()["servers"].values()):
