@@ -28,7 +28,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from only1mcp_context.results.budget import PRESETS, shorten, shown_of
+from only1mcp_context.results.budget import PRESETS, reading, shorten, shown_of
 from only1mcp_context.results.compact import compact
 from only1mcp_context.results.reader import DEFINITION, Reader
 from only1mcp_context.results.store import Bounds, open_store
@@ -104,7 +104,7 @@ class Bench:
             handle = self._keep(text)
             assert handle is not None
             kept.append((handle, text))
-            return handle
+            return reading(handle)
 
         begin = time.perf_counter()
         short = shorten(compact(raw), self._tokens, keep)
@@ -189,7 +189,7 @@ def structured(every: Sequence[Recorded], tokens: int, count: Count) -> None:
         )
 
     def keep(text: bytes) -> str | None:
-        return "abcdefghjkmn"
+        return reading("abcdefghjkmn")
 
     before = sum(both(one.result.encode()) for one in every)
     with_it = sum(both(shorten(compact(one.result.encode()), tokens, keep)) for one in every)

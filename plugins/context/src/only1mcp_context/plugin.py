@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from only1mcp_sdk import Context, Economy, Offer, PluginConfig, hookimpl, offer
+from only1mcp_sdk import Context, Economy, Offer, OpenFailed, PluginConfig, hookimpl, offer
 
 if TYPE_CHECKING:
+    from only1mcp_context.meter import Meter
     from only1mcp_context.modes.economy import Choice
+    from only1mcp_context.modes.own_tools import Spawn
+    from only1mcp_context.modes.second_opinion import SecondOpinion
     from only1mcp_context.ranking import Related
     from only1mcp_context.results.store import Store
 
@@ -44,6 +47,11 @@ class ResultOptions(_Options):
         return tokens
 
     compact: bool = Field(True, description="Write JSON in results without white space.")
+    structured: Literal["keep", "text"] = Field(
+        "keep",
+        description="`text`: leave out structured content, which often says the same a second time, and add it as text "
+        "where it does not. Only in modes that list no output schemas: slim, signatures, search.",
+    )
     keep_minutes: float = Field(
         30.0, gt=0, description="How long what was cut can be read, since it was last read."
     )
@@ -61,6 +69,11 @@ class ContextConfig(PluginConfig):
     )
     search_limit: int = Field(5, ge=1, le=50, description="How many tools a search finds, unless it says.")
     search_tokens: int = Field(600, ge=100, description="Tokens of the answer to a search, by estimate.")
+    search_model: str = Field(
+        "",
+        description="A folder with a sentence-transformer of the BERT family, such as all-MiniLM-L6-v2, that finds "
+        "tools beside the words (with only1mcp[embeddings] installed). Until it has read the tools, words alone count.",
+    )
     results: ResultOptions = Field(ResultOptions(), description="What becomes of results.")
     tokenizer: str = Field(
         "estimate",
@@ -127,18 +140,41 @@ def _opening(mode: str) -> Callable[[Config, Context], AbstractAsyncContextManag
         if config.tokenizer != ESTIMATE.name:
             counter = await asyncio.to_thread(exact, config.tokenizer)
         tokens = config.results.tokens
+
+        def spawn(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+            return context.spawn(work, name="answering a call")
+
         yield ToolEconomy(
             mode,
             _choice(config),
-            Terms(tuple(config.pinned), config.search_limit, config.search_tokens),
-            Results(store, tokens, config.results.compact),
+            Terms(
+                tuple(config.pinned),
+                config.search_limit,
+                config.search_tokens,
+                await _second_opinion(config, context, spawn),
+            ),
+            Results(store, tokens, config.results.compact, config.results.structured == "text"),
             Reader(store, shown_of(tokens or DEFAULT_BUDGET)),
             related,
             counter,
-            lambda work: context.spawn(work, name="reading a result"),
+            await context.shared(("context: meter", context.name), _meter),
+            spawn,
         )
 
     return open
+
+
+async def _second_opinion(config: ContextConfig, context: Context, spawn: Spawn) -> SecondOpinion | None:
+    if not config.search_model:
+        return None
+    from only1mcp_context.modes.second_opinion import SecondOpinion
+    from only1mcp_context.ranking import encoder
+
+    folder = context.base_dir / config.search_model
+    try:
+        return SecondOpinion(await asyncio.to_thread(encoder.read, folder), spawn)
+    except encoder.ModelError as error:
+        raise OpenFailed(f"search_model: {error}") from error
 
 
 def _choice(config: ContextConfig) -> Choice:
@@ -156,6 +192,13 @@ def _store(config: ContextConfig, context: Context) -> AbstractAsyncContextManag
     bounds = Bounds(options.keep_minutes * 60, options.memory_bytes, options.disk_bytes, options.memory_bytes)
     folder = context.state_dir / "results" / context.name if options.disk_bytes else None
     return open_store(context.clock, context.logger, folder, bounds)
+
+
+@asynccontextmanager
+async def _meter() -> AsyncIterator[Meter]:
+    from only1mcp_context.meter import Meter
+
+    yield Meter()
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from only1mcp_context.results.budget import shorten
+from only1mcp_context.results.budget import reading, shorten
 from only1mcp_context.results.compact import compact_text
 from only1mcp_context.results.tokens import estimate, room_for
 from only1mcp_sdk import members
@@ -26,7 +26,7 @@ class Shelf:
     def keep(self, text: bytes) -> str:
         handle = f"handle{len(self.kept)}"
         self.kept[handle] = text
-        return handle
+        return reading(handle)
 
 
 def text_result(*texts: str, **more: Any) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from only1mcp_context.results.budget import reading
 from only1mcp_context.results.project import BadPath, project, read_path
 from only1mcp_sdk import members
 
@@ -122,7 +123,7 @@ def test_hostile_expressions_end_soon_and_return_no_more_than_allowed(expression
 class Shelf(list[bytes]):
     def keep(self, text: bytes) -> str | None:
         self.append(text)
-        return "handle"
+        return reading("handle")
 
 
 def test_the_result_of_a_call_is_what_was_selected() -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from only1mcp_context.results.budget import shorten
+from only1mcp_context.results.budget import reading, shorten
 from only1mcp_context.results.reader import DEFINITION, Reader
 from only1mcp_context.results.store import Store, open_store
 from only1mcp_context.results.tokens import estimate
@@ -50,7 +50,9 @@ async def refused(reader: Reader, arguments: bytes, principal: str = "ada") -> s
 async def test_following_the_notes_leads_to_every_byte(store: Store, size: int) -> None:
     text = ("grüße 🎈 aus der Zeile\n" * size)[:size]
     raw = json.dumps({"content": [{"type": "text", "text": text}]}).encode()
-    short = json.loads(shorten(raw, 2 * TOKENS, lambda whole: store.put("ada", whole)))["content"][0]["text"]
+    short = json.loads(shorten(raw, 2 * TOKENS, lambda whole: reading(store.put("ada", whole) or "")))[
+        "content"
+    ][0]["text"]
     handle, going_on = re.findall(r'handle="(\w+)".*range="([^"]+)"', short)[0]
     shown = short.split("[Cut: ")[0]
     parts = [shown if text.startswith(shown) else shown.removesuffix("\n")]

@@ -10,7 +10,7 @@ from itertools import islice
 from only1mcp_context.arguments import Checker
 from only1mcp_context.definitions import normalise, schemas, signatures
 from only1mcp_context.definitions.tokens import Counter
-from only1mcp_context.ranking import Hit, Index, Related, build, document, search
+from only1mcp_context.ranking import Hit, Index, Opinion, Related, build, document, search
 from only1mcp_sdk import Entry, Members, Toolbox, Vendor
 from only1mcp_sdk.members import join, split, text
 
@@ -61,7 +61,7 @@ class Catalogue:
         return frozenset(name for name, entry in self.by_name.items() if _task_support(entry) == "required")
 
     @cached_property
-    def _index(self) -> Index:
+    def index(self) -> Index:
         return build(
             [
                 document(
@@ -79,9 +79,15 @@ class Catalogue:
         vendor = self.vendors.get(server)
         return f"{vendor.title}\n{vendor.instructions}" if vendor is not None else ""
 
-    def search(self, queries: Sequence[str], servers: Sequence[str] | None, limit: int) -> tuple[Hit, ...]:
+    def search(
+        self,
+        queries: Sequence[str],
+        servers: Sequence[str] | None,
+        limit: int,
+        opinion: Opinion | None = None,
+    ) -> tuple[Hit, ...]:
         """The best tools for these. Takes milliseconds."""
-        return search(self._index, queries, self._related, servers=servers, limit=limit)
+        return search(self.index, queries, self._related, servers=servers, limit=limit, opinion=opinion)
 
     def checker(self, name: str) -> Checker:
         """Of the arguments of a tool of that name."""

@@ -7,18 +7,20 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from only1mcp_context.definitions.tokens import Counter
 from only1mcp_context.meter import Meter, client_name
 from only1mcp_context.modes import own
 from only1mcp_context.modes.catalogue import Catalogue
 from only1mcp_context.modes.comparison import compared
-from only1mcp_context.modes.listing import MODES, Terms
-from only1mcp_context.modes.view import ReadingBack, Spawn, ToolView
+from only1mcp_context.modes.listing import MODES, WITH_OUTPUT_SCHEMAS, Terms
+from only1mcp_context.modes.own_tools import Spawn, Working
+from only1mcp_context.modes.view import ToolView
 from only1mcp_context.ranking import Related
 from only1mcp_context.results.reader import DESCRIPTION, INPUT_SCHEMA, Reader
 from only1mcp_context.results.results import Results
-from only1mcp_sdk import Caller, Entry, Toolbox, View
+from only1mcp_sdk import Caller, Entry, Exchange, Result, Toolbox, View
 
 AUTO = "auto"
 
@@ -56,6 +58,7 @@ class ToolEconomy:
         reader: Reader,
         related: Related,
         counter: Counter,
+        meter: Meter,
         spawn: Spawn,
     ) -> None:
         """`mode` is what is shown where the URL asks for none."""
@@ -67,8 +70,8 @@ class ToolEconomy:
         self._related = related
         self._counter = counter
         self._spawn = spawn
-        self._meter = Meter()
-        self.reads_results = bool(results.tokens) or results.compacts
+        self._meter = meter
+        self.reads_results = bool(results.tokens) or results.compacts or results.as_text
         self._variants: dict[tuple[str, bytes], str] = {}
 
     def variant(self, caller: Caller) -> str:
@@ -93,10 +96,18 @@ class ToolEconomy:
         catalogue = Catalogue(toolbox, self._related, self._counter)
         mode = self._choice.for_size(catalogue.tokens) if variant == AUTO else variant
         shown, tools = MODES[mode](catalogue, self._terms, self._counter)
-        if self._results.tokens:
+        results = self._results
+        if results.as_text and mode in WITH_OUTPUT_SCHEMAS:
+            results = replace(results, as_text=False)
+        if results.tokens:
             name = own.free_name(own.RESULT, catalogue.taken)
-            tools.append(ReadingBack(_reading(name), self._reader, self._spawn))
-        return ToolView(catalogue, shown, tools, self._results, self._meter)
+            tools.append(Working(_reading(name), self._read, self._spawn))
+            results = replace(results, reader=name)
+        return ToolView(catalogue, shown, tools, results, self._meter)
+
+    async def _read(self, exchange: Exchange) -> Result:
+        arguments = (exchange.params or {}).get("arguments", b"{}")
+        return Result(await self._reader.answer(exchange.caller.principal.id, arguments), "legacy")
 
     def compare(self, toolbox: Toolbox) -> Mapping[str, Any]:
         catalogue = Catalogue(toolbox, self._related, self._counter)

@@ -12,6 +12,7 @@ from only1mcp_context.definitions.signatures import signature
 from only1mcp_context.definitions.tokens import Counter
 from only1mcp_context.modes.answers import problem, told
 from only1mcp_context.modes.catalogue import Catalogue
+from only1mcp_context.ranking import Opinion
 from only1mcp_sdk import Entry, Exchange, Members, Result
 from only1mcp_sdk.members import join, quoted, text
 
@@ -36,7 +37,7 @@ class Search:
         self._limit = limit
         self._budget = budget
 
-    def answer(self, exchange: Exchange) -> Result:
+    def answer(self, exchange: Exchange, opinion: Opinion | None = None) -> Result:
         raw = (exchange.params or {}).get("arguments", b"{}")
         try:
             wanted = msgspec.json.decode(raw, type=_Search, strict=False)
@@ -55,11 +56,17 @@ class Search:
             return told(
                 self._listed([each for each in self._catalogue.entries if each.server == wanted.server])
             )
-        return told(self.found(queries, only, limit))
+        return told(self.found(queries, only, limit, opinion))
 
-    def found(self, queries: list[str], servers: list[str] | None = None, limit: int = 0) -> str:
+    def found(
+        self,
+        queries: list[str],
+        servers: list[str] | None = None,
+        limit: int = 0,
+        opinion: Opinion | None = None,
+    ) -> str:
         """The best tools for these, of all servers or of some."""
-        hits = self._catalogue.search(queries, servers, limit or self._limit)
+        hits = self._catalogue.search(queries, servers, limit or self._limit, opinion)
         if not hits:
             return "No tool fits. Try other words, or leave out `server`."
         by_name = self._catalogue.by_name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Container, Mapping, Sequence
 from fnmatch import fnmatchcase
 
@@ -13,9 +14,10 @@ from only1mcp_context.definitions.tokens import Counter
 from only1mcp_context.modes import own
 from only1mcp_context.modes.catalogue import Catalogue
 from only1mcp_context.modes.finding import Describe, Search
-from only1mcp_context.modes.view import Answering, OwnTool
+from only1mcp_context.modes.own_tools import Answering, OwnTool, Working
+from only1mcp_context.modes.second_opinion import SecondOpinion
 from only1mcp_context.modes.wrapper import Wrapper
-from only1mcp_sdk import Entry
+from only1mcp_sdk import Entry, Exchange, Result
 
 
 class Terms(Struct, frozen=True):
@@ -27,6 +29,8 @@ class Terms(Struct, frozen=True):
     """Tools that a search finds by default."""
     budget: int
     """Tokens of an answer of a search."""
+    second: SecondOpinion | None = None
+    """A model that ranks beside the words."""
 
 
 Listing = tuple[Sequence[Entry], list[OwnTool]]
@@ -63,7 +67,15 @@ def searched(catalogue: Catalogue, terms: Terms, counter: Counter) -> Listing:
     name = own.free_name(own.SEARCH, catalogue.taken)
     entry = own.search(name, catalogue, describe, calling[0].entry.shown)
     search = Search(entry, catalogue, counter, terms.limit, terms.budget)
-    return _shown(catalogue, terms), [Answering(entry, search.answer), describing, *calling]
+    searching: OwnTool = Answering(entry, search.answer)
+    if terms.second is not None:
+        reader = terms.second.on(catalogue.index)
+
+        async def answer(exchange: Exchange) -> Result:
+            return await asyncio.to_thread(search.answer, exchange, reader.opinion)
+
+        searching = Working(entry, answer, terms.second.spawn)
+    return _shown(catalogue, terms), [searching, describing, *calling]
 
 
 MODES: Mapping[str, Callable[[Catalogue, Terms, Counter], Listing]] = {
@@ -73,6 +85,10 @@ MODES: Mapping[str, Callable[[Catalogue, Terms, Counter], Listing]] = {
     "signatures": in_signatures,
     "search": searched,
 }
+
+
+WITH_OUTPUT_SCHEMAS = frozenset({"native", "normalise"})
+"""Modes that list what structured content looks like, which then has to stay."""
 
 
 def _pinned(catalogue: Catalogue, terms: Terms) -> Container[str]:

@@ -2,73 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
 
 from only1mcp_context.meter import Meter
 from only1mcp_context.modes.catalogue import Catalogue
+from only1mcp_context.modes.own_tools import OwnTool
 from only1mcp_context.results.project import Path
-from only1mcp_context.results.reader import Reader
 from only1mcp_context.results.results import Results
-from only1mcp_sdk import After, Caller, Done, Entry, Exchange, Failure, Outcome, Poured, Result
-
-Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
-
-
-class OwnTool(Protocol):
-    """One of the economy's own tools."""
-
-    @property
-    def entry(self) -> Entry:
-        """As it is listed."""
-
-    def before(self, exchange: Exchange) -> Outcome | Path | None:
-        """As `View.before`; a path, where only that of the result is wanted."""
-
-    def serve(self, exchange: Exchange, done: Done) -> None:
-        """As `View.serve`."""
-
-
-class Answering:
-    """An own tool that knows the answer."""
-
-    def __init__(self, entry: Entry, answer: Callable[[Exchange], Result]) -> None:
-        self.entry = entry
-        self._answer = answer
-
-    def before(self, exchange: Exchange) -> Outcome | Path | None:
-        return None
-
-    def serve(self, exchange: Exchange, done: Done) -> None:
-        done(self._answer(exchange))
-
-
-class ReadingBack:
-    """The own tool that has the rest of what was cut."""
-
-    def __init__(self, entry: Entry, reader: Reader, spawn: Spawn) -> None:
-        self.entry = entry
-        self._reader = reader
-        self._spawn = spawn
-
-    def before(self, exchange: Exchange) -> Outcome | Path | None:
-        return None
-
-    def serve(self, exchange: Exchange, done: Done) -> None:
-        arguments = (exchange.params or {}).get("arguments", b"{}")
-
-        async def work() -> None:
-            done(Result(await self._reader.answer(exchange.caller.principal.id, arguments), "legacy"))
-
-        task = self._spawn(work())
-        # Not in the task itself: one that is cancelled before it began never runs.
-        task.add_done_callback(lambda ended: done(_CANCELLED) if ended.cancelled() else None)
-        exchange.on_cancel = lambda reason: (task.cancel(), None)[1]
-
-
-_CANCELLED = Failure.of(-32603, "Request cancelled")
+from only1mcp_sdk import After, Caller, Done, Entry, Exchange, Outcome, Poured, Result
 
 
 class ToolView:

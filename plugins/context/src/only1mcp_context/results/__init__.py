@@ -3,7 +3,7 @@
 Results and texts go in and come out as bytes. Nothing here knows a profile or a configuration.
 """
 
-from only1mcp_context.results.budget import LEAST_TOKENS, PRESETS, READER, Keep, shorten, shown_of
+from only1mcp_context.results.budget import LEAST_TOKENS, PRESETS, READER, Keep, reading, shorten, shown_of
 from only1mcp_context.results.compact import compact
 from only1mcp_context.results.project import BadPath, Path, project, read_path
 from only1mcp_context.results.reader import DEFINITION, Reader
@@ -28,6 +28,7 @@ __all__ = [
     "open_store",
     "project",
     "read_path",
+    "reading",
     "shorten",
     "shown_of",
 ]

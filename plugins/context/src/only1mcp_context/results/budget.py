@@ -25,12 +25,18 @@ READER = "result_read"
 """The tool that reads what was cut."""
 
 Keep: TypeAlias = Callable[[bytes], str | None]
-"""Keeps a text and returns its handle; None where there is no room for it."""
+"""Keeps a text and returns the call that reads it, in words for a model: see `reading`. None where there is no room
+for it."""
 
 _NOTE = 75
 """Tokens for what is said about a cut."""
 _LEAST = 100
 """Tokens for each text, below which only the first ones are shown."""
+
+
+def reading(handle: str, reader: str = READER) -> str:
+    """The call that reads what is kept under a handle. `reader` is what the tool is listed as."""
+    return f'{reader}(handle="{handle}")'
 
 
 def shown_of(tokens: int) -> int:
@@ -82,8 +88,8 @@ def _text(block: Block | Json) -> bytes:
 
 
 def _cut(block: Block, tokens: int, failed: bool, keep: Keep) -> Block:
-    handle = keep(block.text)
-    if handle is None:
+    call = keep(block.text)
+    if call is None:
         return block
     tokens -= _NOTE
     room = room_for(tokens, block.text)
@@ -91,16 +97,16 @@ def _cut(block: Block, tokens: int, failed: bool, keep: Keep) -> Block:
     if (shown := estimate(cut.shown)) > tokens:  # what is shown is denser than the rest
         cut = (both_ends if failed else beginning)(block.text, room * tokens // shown)
     return block.saying(
-        b"".join((cut.shown, b"" if cut.shown.endswith(b"\n") else b"\n", _said(cut, block.text, handle)))
+        b"".join((cut.shown, b"" if cut.shown.endswith(b"\n") else b"\n", _said(cut, block.text, call)))
     )
 
 
-def _said(cut: Cut, text: bytes, handle: str) -> bytes:
+def _said(cut: Cut, text: bytes, call: str) -> bytes:
     """The note below what is shown."""
     ways = [f'range="{cut.rest}" to go on'] if cut.rest else []
     ways += ['grep="words"', 'path="JMESPath"'] if cut.json else ['grep="words"']
     what = f"[Cut: {cut.what}, {len(cut.shown):,} of {len(text):,} bytes. "
-    return f'{what}{READER}(handle="{handle}") has the rest: {", ".join(ways)}.]'.encode()
+    return f"{what}{call} has the rest: {', '.join(ways)}.]".encode()
 
 
 def _first_ones(blocks: list[Block | Json], tokens: int, keep: Keep) -> list[Block | Json]:
@@ -123,12 +129,12 @@ def _first_ones(blocks: list[Block | Json], tokens: int, keep: Keep) -> list[Blo
     whole = members.array(
         block.raw if isinstance(block, Block) else block for block in (blocks[n] for n in rest)
     )
-    handle = keep(whole)
-    if handle is None:
+    call = keep(whole)
+    if call is None:
         return blocks
     note = (
         f"[Cut: {len(rest):,} of {len(texts):,} texts are left out, {len(whole):,} bytes. "
-        f'{READER}(handle="{handle}") has them as JSON: range="items 1-", grep="words", path="JMESPath".]'
+        f'{call} has them as JSON: range="items 1-", grep="words", path="JMESPath".]'
     )
     left_out = set(rest)
     kept = [block for place, block in enumerate(shown) if place not in left_out]

@@ -16,7 +16,7 @@ from jmespath.exceptions import JMESPathError
 from jmespath.visitor import TreeInterpreter
 
 from only1mcp_context.results.blocks import Block, blocks_of, text_block, with_blocks
-from only1mcp_context.results.budget import READER, Keep
+from only1mcp_context.results.budget import Keep
 from only1mcp_sdk import Json, members
 
 LONGEST = 500
@@ -113,9 +113,9 @@ def project(result: bytes, path: Path, keep: Keep) -> bytes:
         selected = path.of(data)
     except BadPath as error:
         return _telling(parts, blocks, str(error))
-    handle = keep(data)
+    call = keep(data)
     whole = f"[path selected {len(selected):,} bytes of {len(data):,}"
-    note = f'{whole}; {READER}(handle="{handle}") has the whole.]' if handle else f"{whole}.]"
+    note = f"{whole}; {call} has the whole.]" if call else f"{whole}.]"
     others = [block for block in blocks if not isinstance(block, Block)]
     parts.pop("structuredContent", None)
     return with_blocks(parts, [text_block(selected.decode()), text_block(note), *others])
