@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -23,8 +24,9 @@ from tests.scenarios.drivers import (
 from tests.scenarios.farm import Server, Step
 from tests.scenarios.gateway import Gateway
 from tests.scenarios.legs import play
-from tests.scenarios.raw import Era, Peer, Refused, opened
+from tests.scenarios.raw import Answer, Era, Peer, Refused, opened
 from tests.scenarios.raw_http import HttpPeer
+from tests.scenarios.test_questions import ABLE
 
 WHOLE = {"tokens": 0, "compact": False}
 MODES = ("normalise", "slim", "signatures", "search")
@@ -88,6 +90,34 @@ async def test_a_wrapped_call_is_the_call(
                 if one != two and "was not called" not in str(two):
                     problems.append(f"{native}:\n  native  {str(one)[:600]}\n  wrapped {str(two)[:600]}")
     assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_questions_and_progress_within_a_wrapped_call(era: Era, economical: Gateway) -> None:
+    declined: dict[str, Answer] = {**ABLE, "elicitation/create": lambda _: {"action": "decline"}}
+    ask = {"name": "trigger-elicitation-request"}
+    for answers, told in ((ABLE, "ada@example.org"), (declined, "declined")):
+        async with opened(HttpPeer(f"{economical.url}/search", era, answers)) as it:
+            await until_callable(it, ask["name"])
+            assert told in str(await it.call("tool_call", ask))
+            (question,) = it.questions
+            assert question["method"] == "elicitation/create"
+            sample = {"name": "trigger-sampling-request", "arguments": {"prompt": "what?", "maxTokens": 9}}
+            assert "a driven answer" in str(await it.call("tool_call", sample))
+    async with peer(economical, "search", era) as it:
+        long = {"name": "trigger-long-running-operation", "arguments": {"duration": 1, "steps": 4}}
+        await it.call("tool_call", long, progressToken="mine")
+        seen = [m["params"] for m in it.notifications if m["method"] == "notifications/progress"]
+        assert [each["progress"] for each in seen] == [1, 2, 3, 4]
+        assert {each["progressToken"] for each in seen} == {"mine"}
+
+
+async def until_callable(it: Peer, name: str) -> None:
+    """A server may list a tool only once it knows what this client can do."""
+    for _ in range(100):
+        if not (await it.call("tool_describe", {"names": [name]})).get("isError"):
+            break
+        await asyncio.sleep(0.1)
 
 
 @pytest.mark.parametrize("era", ERAS)

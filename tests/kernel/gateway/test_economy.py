@@ -247,3 +247,21 @@ async def test_a_question_within_a_wrapped_call(tmp_path: Path, era: str) -> Non
             answer = (await pending.done())["result"]
         assert "accept" in answer["content"][0]["text"]
         assert set(noting.calls) == {"ask"}
+
+
+@pytest.mark.parametrize("era", ["modern", "legacy"])
+async def test_a_wrapped_call_has_the_header_fields_of_its_arguments(tmp_path: Path, era: str) -> None:
+    properties = {"region": {"type": "string", "x-mcp-header": "Region"}}
+    server = FakeServer(
+        "modern", tools=[{**ECHO, "inputSchema": {"type": "object", "properties": properties}}]
+    )
+    server.duplex = False
+    it, _, _ = wrapped(tmp_path, Wrapping())
+    it.servers["one"] = [server]
+    async with started(it):
+        await it.gateway.settled(2)
+        call = {"name": "run", "arguments": {"name": "echo", "arguments": {"region": "here"}}}
+        await result(it.http(), era, "tools/call", call)
+        sent = [headers for headers in server.headers if headers.get("Mcp-Method") == "tools/call"][-1]
+        assert sent["Mcp-Param-Region"] == "here"
+        assert sent["Mcp-Name"] == "echo"
