@@ -99,9 +99,18 @@ def _compact(schema: Any, name: str, required: bool) -> Any:
             value = tidy(value)
         elif keyword == "required" and isinstance(value, list):
             value = sorted(value, key=str)
+        else:
+            value = _in_order(value)
         if not _says_nothing(keyword, value, name, required):
             kept[keyword] = value
     return _joined(kept)
+
+
+def _in_order(value: Any) -> Any:
+    """A value, with the members of objects in order."""
+    if isinstance(value, dict):
+        return {name: _in_order(value[name]) for name in sorted(value)}
+    return [_in_order(each) for each in value] if isinstance(value, list) else value
 
 
 def _members(keyword: str, members: dict[str, Any], schema: Schema) -> dict[str, Any]:
@@ -135,6 +144,8 @@ def _joined(schema: dict[str, Any]) -> dict[str, Any]:
         return schema
     one, other = alternatives
     if other != {"type": "null"} or not isinstance(one, dict) or not isinstance(one.get("type"), str):
+        return schema
+    if one["type"] == "null":
         return schema
     beside = {name: value for name, value in schema.items() if name != "anyOf"}
     if not beside.keys().isdisjoint(one) or not _NULL_SAFE.issuperset(one):

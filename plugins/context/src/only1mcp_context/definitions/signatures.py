@@ -23,6 +23,7 @@ READS, DESTROYS = "*", "!"
 """Marks before a name: it only reads, it may destroy; where its annotations say so."""
 LEGEND = f"{READS} only reads, {DESTROYS} may destroy, ? optional"
 _NAMES = {"integer": "int", "boolean": "bool", "null": "null", "number": "number", "string": "string"}
+_SOUND = re.compile(r"[\w.:/@$-]+\Z")
 _PLAIN = re.compile(r"[A-Za-z_$][\w$-]*\Z")
 
 
@@ -33,10 +34,15 @@ def signature(entry: Entry, sentence: int = LONGEST_SENTENCE) -> str:
         parameters = _members(schema, schema, 0, ", ")
     except RecursionError:
         parameters = "..."
-    line = f"{mark(entry)}{_one_line(entry.shown)}({parameters})"
+    line = f"{mark(entry)}{named(entry.shown)}({parameters})"
     said = text(entry.members.get("description")) or text(entry.members.get("title")) or ""
     said = first_sentence(said, sentence) if sentence else ""
     return f"{line} - {said}" if said else line
+
+
+def named(name: str) -> str:
+    """A name as it stands in front of a signature: quoted, where it could be taken for another one."""
+    return name if _SOUND.match(name) else json.dumps(name)
 
 
 def mark(entry: Entry) -> str:
@@ -138,7 +144,3 @@ def _name(kind: Any) -> str:
     return (
         _NAMES.get(kind, kind if kind in ("array", "object") else "any") if isinstance(kind, str) else "any"
     )
-
-
-def _one_line(name: str) -> str:
-    return shortened(" ".join(name.split()), 200)

@@ -16,6 +16,7 @@ from only1mcp_sdk.members import join, split, text
 
 _WORD = re.compile(r"[A-Za-z][a-z]+|[A-Z]+|[a-z]+")
 MOST_VERBS = 8
+LONGEST_VERB = 16
 MOST_CHECKERS = 2000
 
 
@@ -104,7 +105,9 @@ class Catalogue:
         verbs: dict[str, dict[str, None]] = {}
         for entry in self.entries:
             words = [
-                word.lower() for word in _WORD.findall(entry.name) if word.lower() != entry.server.lower()
+                word[:LONGEST_VERB].lower()
+                for word in _WORD.findall(entry.name)
+                if word.lower() != entry.server.lower()
             ]
             verbs.setdefault(entry.server, {}).update(dict.fromkeys(words[:2]))
         lines = []

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from only1mcp_context.definitions.signatures import signature
+from only1mcp_context.definitions.signatures import named, signature
 from only1mcp_context.definitions.tokens import Counter
 from only1mcp_context.modes.answers import problem, told
 from only1mcp_context.modes.catalogue import Catalogue
@@ -72,13 +72,13 @@ class Search:
         by_name = self._catalogue.by_name
         lines = []
         for hit in hits:
-            twins = f" (also: {', '.join(twin.name for twin in hit.twins)})" if hit.twins else ""
+            twins = f" (also: {', '.join(named(twin.name) for twin in hit.twins)})" if hit.twins else ""
             lines.append(signature(by_name[hit.document.name]) + twins)
         shown, used = self._within(lines)
         best = by_name[hits[0].document.name].members.get("inputSchema", b"").decode(errors="replace")
         cost = self._count(best)
         if _is_worth_it(best) and used + cost <= self._budget:
-            shown.append(f"{hits[0].document.name} takes: {best}")
+            shown.append(f"{named(hits[0].document.name)} takes: {best}")
         return "\n".join(shown)
 
     def _listed(self, entries: list[Entry]) -> str:

@@ -19,7 +19,7 @@ def free_name(name: str, taken: Container[str]) -> str:
     tried = name
     number = 1
     while tried in taken:
-        tried = f"gateway_{name}" if number == 1 else f"gateway_{name}_{number}"
+        tried = f"gateway_{name}" if number == 1 else f"gateway{number}_{name}"
         number += 1
     return tried
 
