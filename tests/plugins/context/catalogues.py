@@ -118,8 +118,9 @@ def _types(draw: st.DrawFn, depth: int) -> tuple[dict[str, Any], Any]:
 
 def _object(draw: st.DrawFn, depth: int) -> tuple[dict[str, Any], Any]:
     names = draw(st.lists(PROPERTIES, max_size=4, unique=True))
+    some = st.sets(st.sampled_from(names)) if names else st.just(set[str]())
     inner = {name: draw(_schema(depth - 1, name)) for name in names}
-    required = draw(st.lists(st.sampled_from(names), unique=True)) if names else []
+    required = sorted(draw(some), reverse=True)
     schema: dict[str, Any] = {
         "type": "object",
         "properties": {name: schema for name, (schema, _) in inner.items()},
@@ -127,7 +128,7 @@ def _object(draw: st.DrawFn, depth: int) -> tuple[dict[str, Any], Any]:
     }
     if required or draw(st.booleans()):
         schema["required"] = required
-    given = set(required) | set(draw(st.lists(st.sampled_from(names))) if names else [])
+    given = draw(some).union(required)
     return schema, {name: value for name, (_, value) in inner.items() if name in given}
 
 

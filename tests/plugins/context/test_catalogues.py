@@ -63,7 +63,7 @@ async def test_in_every_mode() -> None:
             for mode in MODES
         }
 
-        @trying(100)
+        @trying(40)
         @given(catalogues())
         def check(catalogue: Catalogue) -> None:
             for mode, economy in economies.items():
@@ -84,7 +84,7 @@ def _check_list(view: View, catalogue: Catalogue) -> None:
     names = [entry.shown for entry in view.tools]
     assert len(set(names)) == len(names)
     own = [entry for entry in view.tools if not entry.server]
-    assert {entry.shown for entry in own} == set(view.own)
+    assert all(entry.shown in view.own for entry in own)
     assert len(own) <= MOST_OWN
     assert len(view.tools) - len(own) <= len(catalogue.tools)
     for entry in own:
@@ -165,7 +165,7 @@ def _ask(view: View, tool: str, arguments: Any) -> str:
 
 @pytest.mark.parametrize("change", [normalise, slim, lambda entry: slim(normalise(entry))])
 def test_the_same_arguments_are_valid(change: Callable[[Entry], Entry]) -> None:
-    @trying(300)
+    @trying(80)
     @given(schemas(), st.lists(VALUES, max_size=5))
     def check(pair: tuple[dict[str, Any], Any], others: list[Any]) -> None:
         schema, fitting = pair
@@ -183,7 +183,7 @@ def test_the_same_arguments_are_valid(change: Callable[[Entry], Entry]) -> None:
     check()
 
 
-@trying(100)
+@trying(40)
 @given(catalogues(), st.randoms(use_true_random=False))
 def test_the_order_of_servers_does_not_matter(catalogue: Catalogue, random: Any) -> None:
     """Within one server: the order of the servers is the configuration's."""
