@@ -22,11 +22,11 @@ async def test_a_taken_name_is_not_taken_twice() -> None:
             assert [entry.shown for entry in view.tools] == [
                 "gateway_tool_search",
                 "gateway_tool_describe",
-                "gateway_tool_call_2",
+                "gateway2_tool_call",
                 "gateway_result_read",
             ]
             description = json.loads(view.tools[0].members["description"])
-            assert "gateway_tool_call_2" in description
+            assert "gateway2_tool_call" in description
             assert "gateway_tool_describe" in description
             call = make_exchange("tools/call", {"name": "tool_call", "arguments": {}})
             assert view.before(call) is None, "it is the server's"
