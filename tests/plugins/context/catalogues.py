@@ -126,7 +126,8 @@ def _object(draw: st.DrawFn, depth: int) -> tuple[dict[str, Any], Any]:
         "properties": {name: schema for name, (schema, _) in inner.items()},
         **draw(st.sampled_from([{}, {"additionalProperties": False}, {"additionalProperties": True}])),
     }
-    if required or draw(st.booleans()):
+    said: bool = draw(st.booleans())
+    if required or said:
         schema["required"] = required
     given = draw(some).union(required)
     return schema, {name: value for name, (_, value) in inner.items() if name in given}

@@ -110,12 +110,29 @@ class Thresholds(_Options):
     search: int = Field(10_000, ge=0, description="From here on: search.")
 
 
+class ClientLimits(_Options):
+    tools: int = Field(
+        128,
+        ge=0,
+        description="Tools that clients can take. With more, they are not listed one by one. 0: any number.",
+    )
+    description: int = Field(
+        0,
+        ge=0,
+        description="Characters of a tool's description that clients can take: where `signatures` would have more, "
+        "it is `search`. 0: any number.",
+    )
+
+
 class AutoConfig(ContextConfig):
     """The mode that fits: by how many tokens the tools cost as they are, and by the client. Clients that find tools
     by themselves are shown all of them."""
 
     thresholds: Thresholds = Field(
         Thresholds(), description="What is shown from what size on, in tokens, by estimate."
+    )
+    limits: ClientLimits = Field(
+        ClientLimits(), description="What clients can take that are not named in `clients`."
     )
     clients: dict[Pattern, Mode | Literal["auto"]] = Field(
         {"claude-code*": "normalise", "cursor*": "normalise", "Visual Studio Code*": "normalise"},
@@ -182,7 +199,8 @@ def _choice(config: ContextConfig) -> Choice:
 
     auto = config if isinstance(config, AutoConfig) else AutoConfig()
     steps = auto.thresholds.model_dump()
-    return Choice(sorted((least, mode) for mode, least in steps.items()), tuple(auto.clients.items()))
+    rising = sorted((least, mode) for mode, least in steps.items())
+    return Choice(rising, tuple(auto.clients.items()), auto.limits.tools, auto.limits.description)
 
 
 def _store(config: ContextConfig, context: Context) -> AbstractAsyncContextManager[Store]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from statistics import mean
 from typing import Any
 
@@ -20,10 +20,10 @@ STEPS = 3
 
 
 def compared(
-    catalogue: Catalogue, terms: Terms, counter: Counter, reading: Entry | None, chosen: Callable[[int], str]
+    catalogue: Catalogue, terms: Terms, counter: Counter, reading: Entry | None, chosen: str
 ) -> Mapping[str, Any]:
     """What each mode costs a model, as JSON values. A step is what finding and understanding one tool adds: a search
-    in its own words, and a description, for up to `MOST_SAMPLES` of the tools. `chosen` is what `auto` picks by size.
+    in its own words, and a description, for up to `MOST_SAMPLES` of the tools. `chosen` is what `auto` picks.
     May take a second."""
     native = catalogue.tokens
     modes = {}
@@ -44,7 +44,7 @@ def compared(
         "tools": len(catalogue.native),
         "tokens": native,
         "tokenizer": counter.name,
-        "auto": chosen(native),
+        "auto": chosen,
         "modes": modes,
     }
 

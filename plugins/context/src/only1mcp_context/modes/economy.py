@@ -14,13 +14,14 @@ from only1mcp_context.meter import Meter, client_name
 from only1mcp_context.modes import own
 from only1mcp_context.modes.catalogue import Catalogue
 from only1mcp_context.modes.comparison import compared
-from only1mcp_context.modes.listing import MODES, WITH_OUTPUT_SCHEMAS, Terms
+from only1mcp_context.modes.listing import ALL_LISTED, MODES, WITH_OUTPUT_SCHEMAS, Terms
 from only1mcp_context.modes.own_tools import Spawn, Working
 from only1mcp_context.modes.view import ToolView
 from only1mcp_context.ranking import Related
 from only1mcp_context.results.reader import DESCRIPTION, INPUT_SCHEMA, Reader
 from only1mcp_context.results.results import Results
 from only1mcp_sdk import Caller, Entry, Exchange, Result, Toolbox, View
+from only1mcp_sdk.members import text
 
 AUTO = "auto"
 
@@ -32,17 +33,29 @@ class Choice(Struct, frozen=True):
     """Tokens of the native definitions, and the mode from there on; rising."""
     clients: Sequence[tuple[str, str]]
     """Patterns of client names, and the mode for them; the first that fits counts."""
+    most_tools: int
+    """That a client can take; 0 for any number."""
+    longest_description: int
+    """Characters of a tool's description that a client can take; 0 for any number."""
 
     def for_client(self, caller: Caller) -> str:
         """The mode for a client that is known to want one; else `auto`."""
         name = client_name(caller.client_info)
         return next((mode for pattern, mode in self.clients if fnmatchcase(name, pattern)), AUTO)
 
-    def for_size(self, tokens: int) -> str:
+    def for_size(self, catalogue: Catalogue, terms: Terms, counter: Counter) -> str:
+        """The mode for so many tokens, or the next one that clients can take."""
         mode = "native"
         for least, each in self.thresholds:
-            if tokens >= least:
+            if catalogue.tokens >= least:
                 mode = each
+        if mode in ALL_LISTED and 0 < self.most_tools < len(catalogue.native):
+            mode = "signatures"
+        if mode == "signatures" and self.longest_description:
+            _, tools = MODES[mode](catalogue, terms, counter)
+            said = (text(each.entry.members["description"]) or "" for each in tools)
+            if max(map(len, said)) > self.longest_description:
+                mode = "search"
         return mode
 
 
@@ -94,7 +107,9 @@ class ToolEconomy:
 
     def view(self, variant: str, toolbox: Toolbox) -> View:
         catalogue = Catalogue(toolbox, self._related, self._counter)
-        mode = self._choice.for_size(catalogue.tokens) if variant == AUTO else variant
+        mode = variant
+        if variant == AUTO:
+            mode = self._choice.for_size(catalogue, self._terms, self._counter)
         shown, tools = MODES[mode](catalogue, self._terms, self._counter)
         results = self._results
         if results.as_text and mode in WITH_OUTPUT_SCHEMAS:
@@ -112,7 +127,8 @@ class ToolEconomy:
     def compare(self, toolbox: Toolbox) -> Mapping[str, Any]:
         catalogue = Catalogue(toolbox, self._related, self._counter)
         reading = _reading(own.free_name(own.RESULT, catalogue.taken)) if self._results.tokens else None
-        return compared(catalogue, self._terms, self._counter, reading, self._choice.for_size)
+        chosen = self._choice.for_size(catalogue, self._terms, self._counter)
+        return compared(catalogue, self._terms, self._counter, reading, chosen)
 
     def figures(self) -> Mapping[str, Any]:
         return self._meter.figures()

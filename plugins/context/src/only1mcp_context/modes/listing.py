@@ -87,6 +87,8 @@ MODES: Mapping[str, Callable[[Catalogue, Terms, Counter], Listing]] = {
 }
 
 
+ALL_LISTED = frozenset({"native", "normalise", "slim"})
+"""Modes that list every tool."""
 WITH_OUTPUT_SCHEMAS = frozenset({"native", "normalise"})
 """Modes that list what structured content looks like, which then has to stay."""
 
