@@ -168,6 +168,7 @@ def _opening(mode: str) -> Callable[[Config, Context], AbstractAsyncContextManag
                 tuple(config.pinned),
                 config.search_limit,
                 config.search_tokens,
+                spawn,
                 await _second_opinion(config, context, spawn),
             ),
             Results(store, tokens, config.results.compact, config.results.structured == "text"),

@@ -14,7 +14,7 @@ from only1mcp_context.definitions.tokens import Counter
 from only1mcp_context.modes import own
 from only1mcp_context.modes.catalogue import Catalogue
 from only1mcp_context.modes.finding import Describe, Search
-from only1mcp_context.modes.own_tools import Answering, OwnTool, Working
+from only1mcp_context.modes.own_tools import Answering, OwnTool, Spawn, Working
 from only1mcp_context.modes.second_opinion import SecondOpinion
 from only1mcp_context.modes.wrapper import Wrapper
 from only1mcp_sdk import Entry, Exchange, Result
@@ -29,8 +29,14 @@ class Terms(Struct, frozen=True):
     """Tools that a search finds by default."""
     budget: int
     """Tokens of an answer of a search."""
+    spawn: Spawn
+    """For searches that take longer."""
     second: SecondOpinion | None = None
     """A model that ranks beside the words."""
+
+
+LARGE = 500
+"""Tools of a catalogue whose index is not made while others wait."""
 
 
 Listing = tuple[Sequence[Entry], list[OwnTool]]
@@ -68,13 +74,14 @@ def searched(catalogue: Catalogue, terms: Terms, counter: Counter) -> Listing:
     entry = own.search(name, catalogue, describe, calling[0].entry.shown)
     search = Search(entry, catalogue, counter, terms.limit, terms.budget)
     searching: OwnTool = Answering(entry, search.answer)
-    if terms.second is not None:
-        reader = terms.second.on(catalogue.index)
+    if terms.second is not None or len(catalogue.entries) > LARGE:
+        reader = terms.second.on(catalogue) if terms.second is not None else None
 
         async def answer(exchange: Exchange) -> Result:
-            return await asyncio.to_thread(search.answer, exchange, reader.opinion)
+            opinion = reader.opinion if reader is not None else None
+            return await asyncio.to_thread(search.answer, exchange, opinion)
 
-        searching = Working(entry, answer, terms.second.spawn)
+        searching = Working(entry, answer, terms.spawn)
     return _shown(catalogue, terms), [searching, describing, *calling]
 
 

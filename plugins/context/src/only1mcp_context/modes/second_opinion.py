@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import asyncio
 
+from only1mcp_context.modes.catalogue import Catalogue
 from only1mcp_context.modes.own_tools import Spawn
-from only1mcp_context.ranking import Index, Opinion
+from only1mcp_context.ranking import Opinion
 from only1mcp_context.ranking.encoder import Encoder
 from only1mcp_context.ranking.meanings import Meanings, of
 
@@ -16,20 +17,23 @@ class SecondOpinion:
 
     def __init__(self, encoder: Encoder, spawn: Spawn) -> None:
         self._encoder = encoder
-        self.spawn = spawn
+        self._spawn = spawn
         self._last: Meanings | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    def on(self, index: Index) -> Reader:
-        """Begin to read the tools of an index; returns at once."""
+    def on(self, catalogue: Catalogue) -> Reader:
+        """Begin to read its tools; returns at once."""
         reader = Reader()
-        self.spawn(self._read(index, reader))
+        self._spawn(self._read(catalogue, reader))
         return reader
 
-    async def _read(self, index: Index, reader: Reader) -> None:
+    async def _read(self, catalogue: Catalogue, reader: Reader) -> None:
         async with self._one_at_a_time:
-            self._last = await asyncio.to_thread(of, index.documents, self._encoder, self._last)
+            self._last = await asyncio.to_thread(self._meanings, catalogue)
             reader.opinion = self._last.opinion
+
+    def _meanings(self, catalogue: Catalogue) -> Meanings:
+        return of(catalogue.index.documents, self._encoder, self._last)
 
 
 class Reader:

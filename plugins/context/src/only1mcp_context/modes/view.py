@@ -54,6 +54,8 @@ class ToolView:
         elif not isinstance(outcome, Result):
             return outcome
         elif exchange.name in self.own:
+            if exchange.name != self._results.reader:  # which keeps to a budget of its own
+                outcome = self._results.shortened(outcome, exchange.caller.principal.id)
             self._meter.told(exchange.caller, exchange.name, len(outcome.raw))
         else:
             shown = self._results.shortened(outcome, exchange.caller.principal.id)
