@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-from only1mcp_context.definitions import schemas
+from only1mcp_context.definitions import schemas, texts
 from only1mcp_context.definitions.schemas import Schema
 from only1mcp_context.definitions.texts import tidy
 from only1mcp_sdk import Entry, Json, Members
-from only1mcp_sdk.members import encode, quoted, text
+from only1mcp_sdk.members import encode, quoted
 
 _ORDER = ("name", "title", "description", "inputSchema", "outputSchema", "annotations", "execution", "_meta")
 _FIRST = ("$ref", "type", "title", "description", "enum", "const", "properties", "required", "items")
@@ -27,7 +27,7 @@ _UNITS = r"(?:items?|records?|documents?|rows?|entries|files|users|tools|results
 _CHANGING = re.compile(
     r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?"
     r"|(?<=\bas of )\d{4}-\d{2}-\d{2}"
-    rf"|(?<![\w.])\d[\d,]*(?= {_UNITS} (?:available|indexed|in total|total|loaded|cached|online|connected|known)\b)"
+    rf"|(?<![\w.,])\d[\d,]*+(?= {_UNITS} (?:available|indexed|in total|total|loaded|cached|online|connected|known)\b)"
     r"|(?i:(?<=last updated )|(?<=last updated: )|(?<=last refreshed )|(?<=last synced )|(?<=generated on )"
     r"|(?<=generated at ))\d{4}-\d{2}-\d{2}"
 )
@@ -44,7 +44,7 @@ def normalise(entry: Entry) -> Entry:
     members = entry.members
     found: Members = {name: members[name] for name in _ORDER if name in members}
     found.update({name: members[name] for name in sorted(members) if name not in found})
-    said = text(members.get("description"))
+    said = texts.read(members.get("description"))
     if said is not None:
         found["description"] = quoted(_CHANGING.sub("\u2026", tidy(said)))
         if not said.strip():

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from only1mcp_context.definitions import schemas
+from only1mcp_context.definitions import schemas, texts
 from only1mcp_context.definitions.texts import first_sentence
 from only1mcp_sdk import Entry, Members
-from only1mcp_sdk.members import encode, quoted, text
+from only1mcp_sdk.members import encode, quoted
 
 LONGEST = 160
 """Characters of a description."""
@@ -25,7 +25,7 @@ _LEFT_OUT = ("outputSchema", "icons")
 def slim(entry: Entry) -> Entry:
     """The tool as it is listed; its name, title, annotations and `_meta` stay as they are."""
     members: Members = {name: value for name, value in entry.members.items() if name not in _LEFT_OUT}
-    said = text(members.get("description"))
+    said = texts.read(members.get("description"))
     if said is not None:
         members["description"] = quoted(first_sentence(said, LONGEST))
     schema = schemas.read(members.get("inputSchema"))

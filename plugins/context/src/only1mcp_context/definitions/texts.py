@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import re
 
+from only1mcp_sdk import Json
+from only1mcp_sdk.members import text
+
 _SENTENCE = re.compile(r"(.+?[.!?\u3002])(?=\s|$|\u3002)", re.DOTALL)
 _SHORT_FORMS = ("e.g.", "i.e.", "etc.", "vs.", "cf.", "approx.", "incl.", "no.")
 _SPACE = re.compile(r"\s+")
-_TRAILING = re.compile(r"[ \t]+(?=\n|$)")
 _GAPS = re.compile(r"\n{3,}")
 
 
-def first_sentence(text: str, limit: int) -> str:
+def read(raw: Json | None) -> str | None:
+    """A text that a server lists; None for what is none."""
+    try:
+        return text(raw)
+    except ValueError:
+        return None
+
+
+def first_sentence(said: str, limit: int) -> str:
     """What a text begins with, in at most `limit` characters and one line."""
-    paragraph = text.strip()[: 4 * limit].split("\n\n", 1)[0]
+    paragraph = said.strip()[: 4 * limit].split("\n\n", 1)[0]
     line = _SPACE.sub(" ", paragraph).strip()
     end = 0
     while match := _SENTENCE.match(line, end):
@@ -24,19 +34,19 @@ def first_sentence(text: str, limit: int) -> str:
     return shortened(line, limit)
 
 
-def shortened(text: str, limit: int) -> str:
+def shortened(said: str, limit: int) -> str:
     """At most `limit` characters, cut between words where that is near."""
-    if len(text) <= limit:
-        return text
-    cut = text[: limit - 1]
+    if len(said) <= limit:
+        return said
+    cut = said[: limit - 1]
     space = cut.rfind(" ")
     return (cut[:space] if space > limit // 2 else cut).rstrip(" ,;:") + "\u2026"
 
 
-def tidy(text: str) -> str:
+def tidy(said: str) -> str:
     """The same text without white space that nobody sees: that of code, at the beginning of lines, included."""
-    lines = text.expandtabs(4).strip().split("\n")
-    indents = [len(line) - len(line.lstrip()) for line in lines[1:] if line.strip()]
+    lines = [line.rstrip(" ") for line in said.expandtabs(4).strip().split("\n")]
+    indents = [len(line) - len(line.lstrip()) for line in lines[1:] if line]
     common = min(indents, default=0)
-    text = "\n".join([lines[0], *(line[common:] for line in lines[1:])])
-    return _GAPS.sub("\n\n", _TRAILING.sub("", text))
+    joined = "\n".join([lines[0], *(line[common:] for line in lines[1:])])
+    return _GAPS.sub("\n\n", joined)

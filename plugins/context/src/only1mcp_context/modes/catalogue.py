@@ -8,11 +8,11 @@ from functools import cached_property
 from itertools import islice
 
 from only1mcp_context.arguments import Checker
-from only1mcp_context.definitions import normalise, schemas, signatures
+from only1mcp_context.definitions import normalise, schemas, signatures, texts
 from only1mcp_context.definitions.tokens import Counter
 from only1mcp_context.ranking import Hit, Index, Opinion, Related, build, document, search
 from only1mcp_sdk import Entry, Members, Toolbox, Vendor
-from only1mcp_sdk.members import join, split, text
+from only1mcp_sdk.members import join, split
 
 _WORD = re.compile(r"[A-Za-z][a-z]+|[A-Z]+|[a-z]+")
 MOST_VERBS = 8
@@ -68,7 +68,9 @@ class Catalogue:
                 document(
                     entry.server,
                     entry.shown,
-                    text(entry.members.get("description")) or text(entry.members.get("title")) or "",
+                    texts.read(entry.members.get("description"))
+                    or texts.read(entry.members.get("title"))
+                    or "",
                     schemas.read(entry.members.get("inputSchema")),
                     self._said_by(entry.server),
                 )
@@ -131,4 +133,4 @@ def _task_support(entry: Entry) -> str:
         execution = split(entry.members.get("execution", b"{}"))
     except ValueError:
         return ""
-    return text(execution.get("taskSupport")) or ""
+    return texts.read(execution.get("taskSupport")) or ""

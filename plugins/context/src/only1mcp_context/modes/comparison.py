@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from statistics import mean
 from typing import Any
 
+from only1mcp_context.definitions import texts
 from only1mcp_context.definitions.texts import first_sentence
 from only1mcp_context.definitions.tokens import Counter
 from only1mcp_context.modes import own
@@ -13,7 +14,6 @@ from only1mcp_context.modes.catalogue import Catalogue
 from only1mcp_context.modes.finding import Describe, Search
 from only1mcp_context.modes.listing import MODES, Terms
 from only1mcp_sdk import Entry
-from only1mcp_sdk.members import text
 
 MOST_SAMPLES = 24
 STEPS = 3
@@ -66,7 +66,7 @@ def _step(catalogue: Catalogue, terms: Terms, counter: Counter, names: set[str])
     for entry in samples:
         told = [describe.told([entry.shown])]
         if searches:
-            about = first_sentence(text(entry.members.get("description")) or entry.name, 80)
+            about = first_sentence(texts.read(entry.members.get("description")) or entry.name, 80)
             told.append(search.found([about]))
         costs.append(sum(map(counter.count, told)))
     return mean(costs)

@@ -8,13 +8,14 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from only1mcp_context.definitions import texts
 from only1mcp_context.definitions.signatures import named, signature
 from only1mcp_context.definitions.tokens import Counter
 from only1mcp_context.modes.answers import problem, told
 from only1mcp_context.modes.catalogue import Catalogue
 from only1mcp_context.ranking import Opinion
 from only1mcp_sdk import Entry, Exchange, Members, Result
-from only1mcp_sdk.members import join, quoted, text
+from only1mcp_sdk.members import join, quoted
 
 _Query = Annotated[str, Meta(max_length=2000)]
 
@@ -144,7 +145,7 @@ class Describe:
         for member in ("title", "inputSchema", "annotations"):
             if member in tool.members:
                 members[member] = tool.members[member]
-        said = text(self._said(name)) or ""
+        said = texts.read(self._said(name)) or ""
         return f"{said}\n{join(members).decode(errors='replace')}".strip()
 
     def _said(self, name: str) -> bytes | None:
