@@ -27,10 +27,14 @@ from only1mcp_sdk.members import encode
 from only1mcp_sdk.testing import Harness, make_caller, make_exchange
 from tests.plugins.context.catalogues import Catalogue, Tool, catalogues, schemas
 
-MODES = ("native", "normalise", "slim", "signatures", "search", "auto")
+MODES = ("native", "normalise", "slim", "signatures", "search", "auto", "within limits")
 ECONOMIES = {offer.name: offer for offer in plugin.only1mcp_register_economy()}
 PINNED = {"pinned": ["pin*"]}
-OPTIONS = {"auto": {**PINNED, "thresholds": {"slim": 20, "signatures": 100, "search": 400}}}
+LIMITS = {"tools": 6, "name": 64, "description": 1000}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "auto": {**PINNED, "thresholds": {"slim": 20, "signatures": 100, "search": 400}},
+    "within limits": {"thresholds": {"search": 100_000}, "limits": LIMITS},
+}
 COUNT = int(os.environ.get("CATALOGUES", "0"))
 SOUND_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 MOST_OWN = 5
@@ -59,7 +63,9 @@ async def test_in_every_mode() -> None:
     async with AsyncExitStack() as stack:
         harness = stack.enter_context(Harness())
         economies = {
-            mode: await stack.enter_async_context(harness.open(ECONOMIES[mode], OPTIONS.get(mode, PINNED)))
+            mode: await stack.enter_async_context(
+                harness.open(ECONOMIES.get(mode, ECONOMIES["auto"]), OPTIONS.get(mode, PINNED))
+            )
             for mode in MODES
         }
 
@@ -70,6 +76,8 @@ async def test_in_every_mode() -> None:
                 note(mode)
                 view = _view(economy, catalogue)
                 _check_list(view, catalogue)
+                if mode == "within limits":
+                    _check_limits(view)
                 for tool in catalogue.tools:
                     _check_reachable(view, tool)
 
@@ -97,6 +105,15 @@ def _check_list(view: View, catalogue: Catalogue) -> None:
         assert members["name"] == entry.shown
         jsonschema_rs.meta.validate(members["inputSchema"])
         assert members["inputSchema"]["type"] == "object"
+
+
+def _check_limits(view: View) -> None:
+    """But for tools that have to be listed, since they are called as tasks only."""
+    listed = [entry for entry in view.tools if "execution" not in entry.members]
+    assert len(listed) <= LIMITS["tools"]
+    for entry in listed:
+        assert len(entry.shown) <= LIMITS["name"]
+        assert len(json.loads(entry.members.get("description", b'""'))) <= LIMITS["description"]
 
 
 def _check_reachable(view: View, tool: Tool) -> None:

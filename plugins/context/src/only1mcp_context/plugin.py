@@ -114,13 +114,11 @@ class ClientLimits(_Options):
     tools: int = Field(
         128,
         ge=0,
-        description="Tools that clients can take. With more, they are not listed one by one. 0: any number.",
+        description="Tools that clients can take, those of the gateway included. 0: any number.",
     )
+    name: int = Field(0, ge=0, description="Characters of a tool's name that they can take. 0: any number.")
     description: int = Field(
-        0,
-        ge=0,
-        description="Characters of a tool's description that clients can take: where `signatures` would have more, "
-        "it is `search`. 0: any number.",
+        0, ge=0, description="Characters of a tool's description that they can take. 0: any number."
     )
 
 
@@ -132,7 +130,9 @@ class AutoConfig(ContextConfig):
         Thresholds(), description="What is shown from what size on, in tokens, by estimate."
     )
     limits: ClientLimits = Field(
-        ClientLimits(), description="What clients can take that are not named in `clients`."
+        ClientLimits(),
+        description="What clients can take that are not named in `clients`. Where a list has more, it is shown in the "
+        "next mode whose list has not, `search` at last.",
     )
     clients: dict[Pattern, Mode | Literal["auto"]] = Field(
         {"claude-code*": "normalise", "cursor*": "normalise", "Visual Studio Code*": "normalise"},
@@ -196,12 +196,13 @@ async def _second_opinion(config: ContextConfig, context: Context, spawn: Spawn)
 
 
 def _choice(config: ContextConfig) -> Choice:
-    from only1mcp_context.modes.economy import Choice
+    from only1mcp_context.modes.economy import Choice, Limits
 
     auto = config if isinstance(config, AutoConfig) else AutoConfig()
     steps = auto.thresholds.model_dump()
     rising = sorted((least, mode) for mode, least in steps.items())
-    return Choice(rising, tuple(auto.clients.items()), auto.limits.tools, auto.limits.description)
+    limits = Limits(auto.limits.tools, auto.limits.name, auto.limits.description)
+    return Choice(rising, tuple(auto.clients.items()), limits)
 
 
 def _store(config: ContextConfig, context: Context) -> AbstractAsyncContextManager[Store]:

@@ -63,8 +63,17 @@ async def test_what_clients_can_take() -> None:
     box = toolbox([tool(f"tool_{number}", "Does it.") for number in range(20)])
     async with auto() as economy:
         assert mode(economy.view("auto", box)) == "all"
-    async with auto(limits={"tools": 19}) as economy:
+    async with auto(limits={"tools": 21}) as economy:
+        assert mode(economy.view("auto", box)) == "all"
+    async with auto(limits={"tools": 20}) as economy:
         assert mode(economy.view("auto", box)) == "signatures"
+    async with auto(limits={"name": 6}) as economy:
+        assert mode(economy.view("auto", box)) == "search"
+    async with auto(limits={"name": 13}, thresholds={"normalise": 0}) as economy:
+        long = toolbox([tool("a_name_of_some_length", "Does it.")])
+        assert mode(economy.view("auto", long)) == "signatures"
+    async with auto(limits={"description": 500}) as economy:
+        assert mode(economy.view("auto", toolbox([tool("one", WORDS * 20)]))) == "slim"
     async with auto(limits={"tools": 19, "description": 300}) as economy:
         assert mode(economy.view("auto", box)) == "search"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
@@ -20,7 +20,7 @@ STEPS = 3
 
 
 def compared(
-    catalogue: Catalogue, terms: Terms, counter: Counter, reading: Entry | None, chosen: str
+    catalogue: Catalogue, terms: Terms, counter: Counter, reading: Sequence[Entry], chosen: str
 ) -> Mapping[str, Any]:
     """What each mode costs a model, as JSON values. A step is what finding and understanding one tool adds: a search
     in its own words, and a description, for up to `MOST_SAMPLES` of the tools. `chosen` is what `auto` picks.
@@ -29,7 +29,7 @@ def compared(
     modes = {}
     for mode, listing in MODES.items():
         shown, tools = listing(catalogue, terms, counter)
-        listed = [*shown, *(each.entry for each in tools), *([reading] if reading is not None else [])]
+        listed = [*shown, *(each.entry for each in tools), *reading]
         upfront = sum(catalogue.cost(entry) for entry in listed)
         names = {entry.shown for entry in listed if not entry.server}
         step = _step(catalogue, terms, counter, names)

@@ -9,21 +9,39 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from only1mcp_context.definitions import texts
 from only1mcp_context.definitions.tokens import Counter
 from only1mcp_context.meter import Meter, client_name
 from only1mcp_context.modes import own
 from only1mcp_context.modes.catalogue import Catalogue
 from only1mcp_context.modes.comparison import compared
-from only1mcp_context.modes.listing import ALL_LISTED, MODES, WITH_OUTPUT_SCHEMAS, Terms
+from only1mcp_context.modes.listing import MODES, WITH_OUTPUT_SCHEMAS, Terms
 from only1mcp_context.modes.own_tools import Spawn, Working
 from only1mcp_context.modes.view import ToolView
 from only1mcp_context.ranking import Related
 from only1mcp_context.results.reader import DESCRIPTION, INPUT_SCHEMA, Reader
 from only1mcp_context.results.results import Results
 from only1mcp_sdk import Caller, Entry, Exchange, Result, Toolbox, View
-from only1mcp_sdk.members import text
 
 AUTO = "auto"
+
+
+class Limits(Struct, frozen=True):
+    """What a client can take; 0 for anything."""
+
+    tools: int
+    name: int
+    """Characters of a tool's name."""
+    description: int
+    """Characters of a tool's description."""
+
+    def allow(self, listed: Sequence[Entry]) -> bool:
+        if 0 < self.tools < len(listed):
+            return False
+        if self.name and any(len(entry.shown) > self.name for entry in listed):
+            return False
+        said = (texts.read(entry.members.get("description")) or "" for entry in listed)
+        return not self.description or all(len(each) <= self.description for each in said)
 
 
 class Choice(Struct, frozen=True):
@@ -33,30 +51,25 @@ class Choice(Struct, frozen=True):
     """Tokens of the native definitions, and the mode from there on; rising."""
     clients: Sequence[tuple[str, str]]
     """Patterns of client names, and the mode for them; the first that fits counts."""
-    most_tools: int
-    """That a client can take; 0 for any number."""
-    longest_description: int
-    """Characters of a tool's description that a client can take; 0 for any number."""
+    limits: Limits
 
     def for_client(self, caller: Caller) -> str:
         """The mode for a client that is known to want one; else `auto`."""
         name = client_name(caller.client_info)
         return next((mode for pattern, mode in self.clients if fnmatchcase(name, pattern)), AUTO)
 
-    def for_size(self, catalogue: Catalogue, terms: Terms, counter: Counter) -> str:
-        """The mode for so many tokens, or the next one that clients can take."""
+    def for_size(self, catalogue: Catalogue, terms: Terms, counter: Counter, reading: Sequence[Entry]) -> str:
+        """The mode for so many tokens, or the next one whose list, with `reading` at its end, clients can take."""
         mode = "native"
         for least, each in self.thresholds:
             if catalogue.tokens >= least:
                 mode = each
-        if mode in ALL_LISTED and 0 < self.most_tools < len(catalogue.native):
-            mode = "signatures"
-        if mode == "signatures" and self.longest_description:
-            _, tools = MODES[mode](catalogue, terms, counter)
-            said = (text(each.entry.members["description"]) or "" for each in tools)
-            if max(map(len, said)) > self.longest_description:
-                mode = "search"
-        return mode
+        names = list(MODES)
+        for each in names[names.index(mode) : -1]:
+            shown, tools = MODES[each](catalogue, terms, counter)
+            if self.limits.allow([*shown, *(tool.entry for tool in tools), *reading]):
+                return each
+        return names[-1]
 
 
 class ToolEconomy:
@@ -107,17 +120,14 @@ class ToolEconomy:
 
     def view(self, variant: str, toolbox: Toolbox) -> View:
         catalogue = Catalogue(toolbox, self._related, self._counter)
-        mode = variant
-        if variant == AUTO:
-            mode = self._choice.for_size(catalogue, self._terms, self._counter)
+        mode = self._chosen(catalogue) if variant == AUTO else variant
         shown, tools = MODES[mode](catalogue, self._terms, self._counter)
         results = self._results
         if results.as_text and mode in WITH_OUTPUT_SCHEMAS:
             results = replace(results, as_text=False)
-        if results.tokens:
-            name = own.free_name(own.RESULT, catalogue.taken)
-            tools.append(Working(_reading(name), self._read, self._spawn))
-            results = replace(results, reader=name)
+        for entry in self._reading(catalogue):
+            tools.append(Working(entry, self._read, self._spawn))
+            results = replace(results, reader=entry.shown)
         return ToolView(catalogue, shown, tools, results, self._meter)
 
     async def _read(self, exchange: Exchange) -> Result:
@@ -126,13 +136,18 @@ class ToolEconomy:
 
     def compare(self, toolbox: Toolbox) -> Mapping[str, Any]:
         catalogue = Catalogue(toolbox, self._related, self._counter)
-        reading = _reading(own.free_name(own.RESULT, catalogue.taken)) if self._results.tokens else None
-        chosen = self._choice.for_size(catalogue, self._terms, self._counter)
-        return compared(catalogue, self._terms, self._counter, reading, chosen)
+        reading = self._reading(catalogue)
+        return compared(catalogue, self._terms, self._counter, reading, self._chosen(catalogue))
+
+    def _chosen(self, catalogue: Catalogue) -> str:
+        return self._choice.for_size(catalogue, self._terms, self._counter, self._reading(catalogue))
+
+    def _reading(self, catalogue: Catalogue) -> Sequence[Entry]:
+        """The tool that reads results on, where any are cut."""
+        if not self._results.tokens:
+            return ()
+        name = own.free_name(own.RESULT, catalogue.taken)
+        return (own.entry(name, DESCRIPTION, INPUT_SCHEMA, own.HARMLESS),)
 
     def figures(self) -> Mapping[str, Any]:
         return self._meter.figures()
-
-
-def _reading(name: str) -> Entry:
-    return own.entry(name, DESCRIPTION, INPUT_SCHEMA, own.HARMLESS)

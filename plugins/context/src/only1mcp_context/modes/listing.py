@@ -92,10 +92,7 @@ MODES: Mapping[str, Callable[[Catalogue, Terms, Counter], Listing]] = {
     "signatures": in_signatures,
     "search": searched,
 }
-
-
-ALL_LISTED = frozenset({"native", "normalise", "slim"})
-"""Modes that list every tool."""
+"""Each shows less at first than the one before."""
 WITH_OUTPUT_SCHEMAS = frozenset({"native", "normalise"})
 """Modes that list what structured content looks like, which then has to stay."""
 
