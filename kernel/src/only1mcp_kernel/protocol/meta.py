@@ -41,7 +41,7 @@ class Said(Struct, gc=False):
 
 NOTHING = Said()
 _TRACED, _QUOTES = b'{"traceparent":"', 4
-"""How one begins, and what is in it, that says where the request stands in a trace and nothing else. Nobody here asks."""
+"""How one begins, and what is in it, that says where the request stands in a trace and nothing else: nobody asks."""
 _decode = msgspec.json.Decoder(Said).decode
 _BESIDE = tuple(len(each.encode_name) + len(b'"":,') for each in msgspec.structs.fields(Said))
 """The bytes of compact JSON that each member takes beside its value."""
