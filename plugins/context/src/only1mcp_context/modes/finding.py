@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Annotated
 
 import msgspec
@@ -11,7 +10,7 @@ from msgspec import Meta, Struct
 from only1mcp_context.definitions import texts
 from only1mcp_context.definitions.signatures import named, signature
 from only1mcp_context.definitions.tokens import Counter
-from only1mcp_context.modes.answers import problem, told
+from only1mcp_context.modes.answers import no_tool, problem, told
 from only1mcp_context.modes.catalogue import Catalogue
 from only1mcp_context.ranking import Opinion
 from only1mcp_sdk import Entry, Exchange, Members, Result
@@ -48,7 +47,7 @@ class Search:
         queries = [each for each in [*queries, wanted.query] if each.strip()]
         servers = self._catalogue.vendors
         if wanted.server and wanted.server not in servers:
-            return problem(f"There is no server {wanted.server!r}; there are: {', '.join(servers)}")
+            return problem(f"There is no server {wanted.server[:64]!r}; there are: {', '.join(servers)}")
         if not queries and not wanted.server:
             return problem(f"{self.entry.shown}: say in `queries` what to do")
         limit = wanted.limit or self._limit * (1 if len(queries) < 2 else 2)
@@ -108,7 +107,7 @@ def _is_worth_it(schema: str) -> bool:
 
 
 class _Describe(Struct, frozen=True):
-    names: Annotated[list[str], Meta(max_length=50)] | str = []
+    names: Annotated[list[str], Meta(max_length=10)] | str = []
     name: str = ""
 
 
@@ -139,8 +138,7 @@ class Describe:
     def _definition(self, name: str) -> str:
         tool = self._catalogue.by_name.get(name)
         if tool is None:
-            near = get_close_matches(name, self._catalogue.by_name, n=3, cutoff=0.6)
-            return f"There is no tool {name!r}." + (f" Did you mean {', '.join(near)}?" if near else "")
+            return no_tool(name, self._catalogue.by_name)
         members: Members = {"name": quoted(name), "server": quoted(tool.server)}
         for member in ("title", "inputSchema", "annotations"):
             if member in tool.members:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from difflib import get_close_matches
 
 from only1mcp_context.arguments import Fault, repaired_call
-from only1mcp_context.modes.answers import problem
+from only1mcp_context.modes.answers import no_tool, problem
 from only1mcp_context.modes.catalogue import Catalogue
 from only1mcp_context.results.project import BadPath, Path, read_path
 from only1mcp_sdk import Done, Entry, Exchange, Outcome
@@ -37,7 +36,7 @@ class Wrapper:
             return problem(f"{self.entry.shown}: {wanted.message}")
         tool = self._catalogue.by_name.get(wanted.name)
         if tool is None:
-            return problem(self._unknown(wanted.name))
+            return problem(no_tool(wanted.name, self._catalogue.by_name))
         if self._among is not None and wanted.name not in self._among:
             return problem(f"{wanted.name} may do more than read: call it with {self._instead}")
         arguments = self._catalogue.checker(wanted.name).check(wanted.arguments)
@@ -62,8 +61,3 @@ class Wrapper:
         if len(schema) > LONGEST_SCHEMA:
             return f"{self._describe} tells what it takes."
         return f"It takes: {schema}"
-
-    def _unknown(self, name: str) -> str:
-        near = get_close_matches(name, self._catalogue.by_name, n=3, cutoff=0.6)
-        hint = f" Did you mean {', '.join(near)}?" if near else ""
-        return f"There is no tool {name!r}.{hint}"
