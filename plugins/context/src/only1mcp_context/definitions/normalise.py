@@ -21,15 +21,22 @@ from only1mcp_sdk.members import encode, quoted
 
 _ORDER = ("name", "title", "description", "inputSchema", "outputSchema", "annotations", "execution", "_meta")
 _FIRST = ("$ref", "type", "title", "description", "enum", "const", "properties", "required", "items")
-_OLDER = frozenset({"additionalItems", "dependencies", "$recursiveRef", "$recursiveAnchor", "id"})
-"""Keywords that mean something in an older dialect, and something else or nothing in 2020-12."""
+_TELLING = frozenset(
+    {
+        "additionalItems", "dependencies", "$recursiveRef", "$recursiveAnchor",
+        "prefixItems", "dependentSchemas", "dependentRequired", "minContains", "maxContains", "$anchor",
+    }
+)  # fmt: skip
+"""Keywords that mean something in some dialects only."""
+_ANNOTATING = frozenset(
+    {"$ref", "title", "description", "default", "examples", "deprecated", "$comment", "$defs"}
+)
 _UNITS = r"(?:items?|records?|documents?|rows?|entries|files|users|tools|results|pages|articles|issues|tables|rules)"
 _CHANGING = re.compile(
     r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?"
-    r"|(?<=\bas of )\d{4}-\d{2}-\d{2}"
     rf"|(?<![\w.,])\d[\d,]*+(?= {_UNITS} (?:available|indexed|in total|total|loaded|cached|online|connected|known)\b)"
-    r"|(?i:(?<=last updated )|(?<=last updated: )|(?<=last refreshed )|(?<=last synced )|(?<=generated on )"
-    r"|(?<=generated at ))\d{4}-\d{2}-\d{2}"
+    r"|(?i:(?<=\bas of )|(?<=last updated )|(?<=last updated: )|(?<=last refreshed )|(?<=last synced )"
+    r"|(?<=generated on )|(?<=generated at ))\d{4}-\d{2}-\d{2}"
 )
 
 
@@ -61,26 +68,29 @@ def compact(raw: Json, name: str) -> Json:
     if schema is None:
         return raw
     try:
-        older = _is_older(schema)
+        if b"unevaluated" in raw:
+            return encode(_in_order(schema))  # there, even what allows anything means something
         found = _compact(schema, name, required=True)
-        if older and "$schema" in schema:
+        if "2020-12" not in str(schema.get("$schema", "2020-12")) and _tells_dialects(schema):
             found = {"$schema": schema["$schema"], **found}
         return encode(found)
     except RecursionError:
         return raw
 
 
-def _is_older(schema: Any) -> bool:
+def _tells_dialects(schema: Any) -> bool:
     """Whether it would mean something else in another dialect than its own."""
     if isinstance(schema, list):
-        return any(map(_is_older, schema))
+        return any(map(_tells_dialects, schema))
     if not isinstance(schema, dict):
         return False
-    if not _OLDER.isdisjoint(schema) or isinstance(schema.get("items"), list):
+    if not _TELLING.isdisjoint(schema) or isinstance(schema.get("items"), list):
+        return True
+    if isinstance(schema.get("id"), str) or ("$ref" in schema and not _ANNOTATING.issuperset(schema)):
         return True
     if isinstance(schema.get("exclusiveMinimum"), bool) or isinstance(schema.get("exclusiveMaximum"), bool):
         return True
-    return any(map(_is_older, schema.values()))
+    return any(map(_tells_dialects, schema.values()))
 
 
 def _compact(schema: Any, name: str, required: bool) -> Any:
