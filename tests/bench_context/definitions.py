@@ -5,7 +5,7 @@
 Counted is what a client gives to its model: names, descriptions and input schemas of all that is listed, and the
 answers of searches and descriptions, which stay in the context. A step is what a model does to find and understand one
 tool: in `search`, one search for it and one description of the best hit (also where the answer has its schema); in
-`signatures` and `slim`, one description; where definitions are complete, nothing. Averages over all queries of a profile.
+`signatures` and `slim`, one description; where definitions are complete, nothing. Averages over a profile's queries.
 
 A session is ten calls of the model, over a system prompt of 6,000 tokens, each adding 900; what is new is written to
 the prompt cache at 1.25 times the price of a token and read from it at 0.1 in each later call. Every search and every

@@ -12,7 +12,7 @@ import pytest
 from only1mcp_context import plugin
 from only1mcp_sdk import Entry, OpenFailed, Outcome, Result, View
 from only1mcp_sdk.members import encode
-from only1mcp_sdk.testing import Harness, make_exchange
+from only1mcp_sdk.testing import Harness, make_caller, make_exchange
 from only1mcp_sdk.testing.economy import toolbox
 from tests.plugins.context.ranking.test_meanings import model
 
@@ -24,11 +24,11 @@ def tool(name: str, description: str) -> Entry:
     return Entry("tool", "files", name, name, members)
 
 
-async def ask(view: View, tool: str, **arguments: Any) -> str:
+async def ask(view: View, tool: str, principal: str = "anonymous", **arguments: Any) -> str:
+    """What an own tool answers."""
     answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    view.serve(
-        make_exchange("tools/call", {"name": tool, "arguments": encode(arguments)}), answered.set_result
-    )
+    params = {"name": tool, "arguments": encode(arguments)}
+    view.serve(make_exchange("tools/call", params, caller=make_caller(principal)), answered.set_result)
     async with asyncio.timeout(10):
         outcome = await answered
     assert isinstance(outcome, Result)
