@@ -32,6 +32,7 @@ class Said(Struct, gc=False):
     capabilities: Raw = field(default=_ABSENT, name=CAPABILITIES)
     client_info: Raw = field(default=_ABSENT, name=CLIENT_INFO)
     progress_token: Raw = field(default=_ABSENT, name="progressToken")
+    # Nobody asks for these three, but most of what comes has one of them, and has nothing else then.
     traceparent: Raw = _ABSENT
     tracestate: Raw = _ABSENT
     baggage: Raw = _ABSENT
@@ -41,7 +42,7 @@ class Said(Struct, gc=False):
 
 NOTHING = Said()
 _TRACED, _QUOTES = b'{"traceparent":"', 4
-"""How one begins, and what is in it, that says where the request stands in a trace and nothing else: nobody asks."""
+"""How one begins, and what is in it, that says where the request stands in a trace and nothing else."""
 _decode = msgspec.json.Decoder(Said).decode
 _BESIDE = tuple(len(each.encode_name) + len(b'"":,') for each in msgspec.structs.fields(Said))
 """The bytes of compact JSON that each member takes beside its value."""
