@@ -141,6 +141,8 @@ class Crowd:
         message, _ = answer
         result = (message or {}).get("result", {})
         self.done["ok" if result else "failed" if message else "no answer"] += 1
+        if "is not available" in (message or {}).get("error", {}).get("message", ""):
+            await asyncio.sleep(self.chance.random())  # else the hands use up their operations on it
         if result.get("resultType") == "input_required" and window.modern:
             await self._retry(window, params, result, rounds)
         elif result and result["content"] != [{"type": "text", "text": params["arguments"]["tag"]}]:

@@ -26,6 +26,7 @@ def test_nothing_reaches_the_wrong_principal(tmp_path: Path, caplog: pytest.LogC
     seconds = time.monotonic() - began
     print(f"{OPERATIONS} operations in {seconds:.1f} s, {OPERATIONS / seconds:.0f} a second")
     print(f"{crowd.heard} messages with {crowd.tagged} secrets; {dict(crowd.done)}")
+    print(f"{sum(server.answered for server in crowd.servers)} questions answered")
     assert not crowd.wrong, "\n".join(crowd.wrong)
     assert not open_connections(crowd.servers)
     assert not [record.getMessage() for record in caplog.records]
