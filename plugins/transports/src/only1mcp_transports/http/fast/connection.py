@@ -119,18 +119,15 @@ class Connection(asyncio.Protocol):
             self._read_on(data)
             return
         begin = self._begin
-        known = self.lane.heads.whole.get(data[:begin])
+        placed = self.lane.heads.placed
+        known = placed.get(data[:begin])
         if known is None:
             begin = self._begin = data.find(END) + 4
-            known = self.lane.heads.whole.get(data[:begin])
-        if known is not None and known[1] == len(data) - begin:  # like one before, whole and alone: the rule
-            place = known[0].place
-            if (
-                place is not None
-                and place.version == self.lane.version
-                and known[1] <= place.gate.message_limit
-            ):
-                self._serve(known[0], place, data[begin:])
+            known = placed.get(data[:begin])
+        if known is not None:
+            length, head, place = known
+            if length == len(data) - begin and length <= place.gate.message_limit:
+                self._serve(head, place, data[begin:])  # like one before, whole and alone: the rule
                 return
         self._read(data)
 
@@ -269,12 +266,11 @@ class Connection(asyncio.Protocol):
         self._idle = False
         self._serving = True
         self.since = 0.0
-        arrival = head.arrival
-        if arrival is None or arrival.peer != self._peer or arrival.profile != place.profile:
-            arrival = head.arrival = Arrival(
+        arrival = place.arrival
+        if arrival is None or arrival.peer != self._peer:
+            arrival = place.arrival = Arrival(
                 "http", place.profile, head.headers, self._peer, False, place.context
             )
-        self.lane.served += 1
         answer = self.answer = Answer(self, place.route, place.cors, not place.cors)
         try:
             if head.posts:

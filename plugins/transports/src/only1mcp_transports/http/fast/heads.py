@@ -37,7 +37,7 @@ _SPECIAL = frozenset(
 class Head:
     """A plain head. The body's length is not part of it."""
 
-    __slots__ = ("arrival", "headers", "method", "place", "posts", "target")
+    __slots__ = ("headers", "method", "place", "posts", "target")
 
     def __init__(self, method: str, target: str, headers: dict[str, str]) -> None:
         self.method = method
@@ -47,11 +47,9 @@ class Head:
         """By lower-case name, without Content-Length."""
         self.place: Place | None = None
         """Where it led when it was looked up last."""
-        self.arrival: Arrival | None = None
-        """How the last request with it came in. The next one mostly comes in alike."""
 
 
-class Place(Struct, frozen=True, eq=False):
+class Place(Struct, eq=False):
     """Where a head leads that passes every check there."""
 
     version: int
@@ -64,6 +62,8 @@ class Place(Struct, frozen=True, eq=False):
     cors: Mapping[str, str]
     """The header fields of CORS that answers carry."""
     log: logging.Logger
+    arrival: Arrival | None = None
+    """How the last request came in. The next one mostly comes in alike."""
 
 
 class Heads:
@@ -72,19 +72,17 @@ class Heads:
     def __init__(self) -> None:
         self._known: dict[bytes, Head] = {}
         """By what they are without the length of the body."""
-        self.whole: dict[bytes, tuple[Head, int]] = {}
-        """What `read` said of heads as they are."""
+        self.placed: dict[bytes, tuple[int, Head, Place]] = {}
+        """Heads as they are, with the length of the body, and where they lead."""
+
+    def know(self, raw: bytes, length: int, head: Head, place: Place) -> None:
+        """For the next one like it."""
+        if len(self.placed) >= _MAX_KNOWN:
+            self.placed.clear()
+        self.placed[raw] = length, head, place
 
     def read(self, head: bytes) -> tuple[Head, int] | None:
         """A head, with the blank line that ends it, and the length of the body behind it; None when it is not plain."""
-        found = self._read(head)
-        if found is not None:
-            if len(self.whole) >= _MAX_KNOWN:
-                self.whole.clear()
-            self.whole[head] = found
-        return found
-
-    def _read(self, head: bytes) -> tuple[Head, int] | None:
         begin = head.find(_LENGTH)
         if begin < 0:
             begin = head.find(_LENGTH_LOWER)

@@ -53,8 +53,6 @@ class Lane:
         self.open = False
         """Somebody serves; before that, whoever connects has to wait."""
         self.ending = False
-        self.served = 0
-        """Requests served here; aiohttp counts its own."""
         self.connections: set[Connection] = set()
         self.new_general = new_general
         """A connection of aiohttp's; None while that is being loaded."""
@@ -77,6 +75,7 @@ class Lane:
     def routes_changed(self) -> None:
         """Other owners serve the paths, or none does."""
         self.version += 1
+        self.heads.placed.clear()
         if not self.open:
             self.open = True
             for each in list(self.connections):
@@ -135,8 +134,12 @@ class Lane:
         found = self.heads.read(raw)
         if found is None:
             return None
-        place = self.place(found[0])
-        return found if place is not None and found[1] <= place.gate.message_limit else None
+        head, length = found
+        place = self.place(head)
+        if place is None or length > place.gate.message_limit:
+            return None
+        self.heads.know(raw, length, head, place)
+        return found
 
     def place(self, head: Head) -> Place | None:
         """Where a request leads now, if it is one that leads somewhere and passes every check."""
