@@ -27,14 +27,18 @@ NAMES = ["alice", "bob", "", "alice\0session"]
 picks = st.integers(0, 10**6)
 ASK = Question("elicitation/create", b'{"message":"?"}')
 
+LOADS = Load(100_000, 100_000), Load(100_000, 100_000)
+
 
 class Known:
     """A session and what should be true of it."""
 
-    def __init__(self, session: Session, principal: str, now: float) -> None:
+    def __init__(self, session: Session, principal: str) -> None:
         self.session = session
         self.principal = principal
-        self.used = now
+        self.used = True
+        """Since somebody looked; it may be idle since then."""
+        self.idle_since = 0.0
         self.alive = True
         self.streams: list[tuple[Ear, Any]] = []
         self.asked: dict[bytes, list[tuple[bytes, bytes]]] = {}
@@ -48,9 +52,7 @@ class SessionLife(LoopMachine):
         self.keys = KeyRing()
         self.ended: list[str] = []
         self.known: list[Known] = []
-        self.sessions = Sessions(
-            self.keys, Load(100_000, 100_000), lambda session: self.ended.append(session.id)
-        )
+        self.sessions = Sessions(self.keys, *LOADS, lambda session: self.ended.append(session.id))
 
     def pick(self, number: int) -> Known:
         return self.known[number % len(self.known)]
@@ -60,7 +62,7 @@ class SessionLife(LoopMachine):
         hello = Hello("2025-11-25", Capabilities(), b"{}")
         session = self.act(lambda: self.sessions.start(hello, Principal(name), Arrival("http")))
         assert session is not None
-        self.known.append(Known(session, name, self.loop.time()))
+        self.known.append(Known(session, name))
 
     @precondition(lambda self: self.known)
     @rule(number=picks, name=st.sampled_from(NAMES), forge=st.booleans())
@@ -74,7 +76,7 @@ class SessionLife(LoopMachine):
         right = not forge and name == it.principal
         assert found is (it.session if right and it.alive else None)
         if found is not None:
-            it.used = self.loop.time()
+            it.used = True
 
     @rule(token=st.text(max_size=30) | st.binary(max_size=40).map(lambda blob: "o1-" + blob.hex()))
     def find_nonsense(self, token: str) -> None:
@@ -96,9 +98,12 @@ class SessionLife(LoopMachine):
     @rule(seconds=st.sampled_from([1.0, IDLE_SECONDS / 2, IDLE_SECONDS + 1]))
     def time_passes(self, seconds: float) -> None:
         self.loop.pass_time(seconds)
-        self.act(self.sessions.expire)
+        now = self.loop.time()
+        self.act(lambda: self.sessions.expire(now))
         for it in self.known:
-            if it.alive and not it.streams and self.loop.time() - it.used > IDLE_SECONDS:
+            if it.used or it.streams:
+                it.used, it.idle_since = False, now
+            elif it.alive and now - it.idle_since > IDLE_SECONDS:
                 self.over(it)
 
     @rule()
@@ -211,7 +216,7 @@ TestSessionLife.settings = settings(max_examples=100, stateful_step_count=40)
 
 async def test_a_session_that_ends_twice_ended_once() -> None:
     ended: list[str] = []
-    sessions = Sessions(KeyRing(), Load(100_000, 100_000), lambda session: ended.append(session.id))
+    sessions = Sessions(KeyRing(), *LOADS, lambda session: ended.append(session.id))
     session = sessions.start(Hello("2025-11-25", Capabilities(), b"{}"), Principal("a"), Arrival("http"))
     assert session is not None
     await asyncio.sleep(0)

@@ -26,7 +26,7 @@ class Deaf(RecordingAnswer):
 
 async def test_a_session_that_hears_nothing_keeps_little() -> None:
     answer = Deaf()
-    sessions = Sessions(KeyRing(), Load(COUNT, COUNT), lambda session: None)
+    sessions = Sessions(KeyRing(), Load(COUNT, COUNT), Load(COUNT, COUNT), lambda session: None)
 
     def open_one() -> None:
         declared = bytes(bytearray(b'{"roots":{"listChanged":true},"sampling":{},"elicitation":{}}'))

@@ -63,7 +63,7 @@ class Gateway:
         self._tasks = Tasks(_log)
         self._parking = Parking(self._keys)
         self._requests, self._streams = Load(0, 0), Load(MAX_STREAMS, 0)
-        self._sessions = Sessions(self._keys, self._streams, self._session_ended)
+        self._sessions = Sessions(self._keys, self._requests, self._streams, self._session_ended)
         self._clients = Clients(self._sessions, self._streams, self._routers, self._tasks)
         self._buffers = Budget(0)
         workshop = Workshop(offers, base_dir, state_dir, Pool(), self._buffers)
@@ -281,7 +281,7 @@ class Gateway:
         rotated = loop.time()
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            self._sessions.expire()
+            self._sessions.expire(loop.time())
             self._task_ids.expire()
             self._pages.expire()
             if loop.time() - rotated > ROTATE_SECONDS:

@@ -124,12 +124,13 @@ class Clients:
             check_declared(caller.capabilities)
         if caller.profile not in self._routers():
             raise Refused(404, -32600, f"The profile {caller.profile!r} is gone")
-        if len(self._listenings) >= MAX_LISTENINGS or not self._streams.enter(caller.principal.id):
+        share = self._streams.share(caller.principal.id)
+        if len(self._listenings) >= MAX_LISTENINGS or not share.enter():
             raise Overload("open streams")
 
         def ended(listening: Listening) -> None:
             self._listenings.pop(listening.name, None)
-            self._streams.leave(caller.principal.id)
+            share.leave()
             on_end()
             if listening.filter.uris or listening.filter.tasks:
                 self._tasks.spawn(self._unsubscribe(listening), "unsubscribe")

@@ -69,6 +69,7 @@ class Gate:
         self._serving = serving
         self._sessions = sessions
         self._load = load
+        self._again = self._serve_again
 
     def has_profile(self, name: str) -> bool:
         return name in self._serving.handlers
@@ -112,7 +113,7 @@ class Gate:
             if session is None:
                 return NOTHING_LEFT
         else:
-            session.used = self._sessions.now()
+            session.active = True
         return self.within_session(session, message, params, said, answer) or NOTHING_LEFT
 
     def stream(self, arrival: Arrival, answer: Answer) -> Posting:
@@ -237,22 +238,23 @@ class Gate:
         outlet: Sink | Answer,
     ) -> LegacyRequest | None:
         """Any message of a legacy session but `initialize`. A request comes back, started."""
-        id, load = message.id, self._load
+        id, share = message.id, session.share
         if not id or not message.method:
             self._session_heard(session, message, params)
             outlet.finish(status=202)
         elif id in session.requests:
             _refuse(outlet, 400, "Invalid Request: this id is in use", id)
-        elif not load.enter(session.caller.principal.id):
+        elif not share.enter():
             _finish(outlet, Overload("requests under way"), id)
         else:
             exchange = first_exchange(session, message, params, said)
-            request = LegacyRequest(exchange, session, message, params, said, outlet, load, self._serve)
-            request.start(self._serving.handlers.get(session.caller.profile, _no_profile))
+            request = LegacyRequest(exchange, session, message, params, said, outlet, share, self._again)
+            exchange.origin = session.requests[id] = request
+            self._serving.handlers.get(session.caller.profile, _no_profile)(exchange, request.done)
             return request
         return None
 
-    def _serve(self, exchange: Exchange, done: Done) -> None:
+    def _serve_again(self, exchange: Exchange, done: Done) -> None:
         """By the configuration in force, which may be another in each round of one request."""
         self._serving.handlers.get(exchange.caller.profile, _no_profile)(exchange, done)
 
@@ -328,7 +330,7 @@ class Gate:
             or known.client_info != said.client_info
             or known.caller.principal != principal
         ):
-            known = introduction(method, name, said, arrival, principal)
+            known = introduction(method, name, said, arrival, principal, self._load.share(principal.id))
             if arrival.context:
                 self._check_context(known.caller)
             arrival.found = known
@@ -343,9 +345,9 @@ class Gate:
                 raise Refused(400, HEADER_MISMATCH, f"Header mismatch: {problem}")
             if repeated:
                 exchange.param_headers = repeated
-        if not self._load.enter(principal.id):
+        if not known.share.enter():
             raise Overload("requests under way")
-        request = ModernRequest(exchange, message.id, sink, self._load, on_end)
+        request = ModernRequest(exchange, message.id, sink, known.share, on_end)
         request.start(serving.handlers.get(arrival.profile, _no_profile))
         return request
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from msgspec import Raw, Struct
 
+from only1mcp_kernel.gateway.clients.load import Share
 from only1mcp_kernel.gateway.clients.sinks import NOTHING
 from only1mcp_kernel.protocol.meta import Said
 from only1mcp_kernel.protocol.modern import read_caller
@@ -28,9 +29,13 @@ class Introduction(Struct, frozen=True, gc=False):
     caller: Caller
     repeated: Mapping[str, str]
     """The header fields that repeat arguments."""
+    share: Share
+    """Of what may be under way."""
 
 
-def introduction(method: str, name: str, said: Said, arrival: Arrival, principal: Principal) -> Introduction:
+def introduction(
+    method: str, name: str, said: Said, arrival: Arrival, principal: Principal, share: Share
+) -> Introduction:
     """Of a request that names this. Raises `Refused`."""
     caller = read_caller(method, name, said, arrival, principal)
     short = len(said.capabilities) + len(said.client_info) < _LONG
@@ -38,7 +43,7 @@ def introduction(method: str, name: str, said: Said, arrival: Arrival, principal
         each.copy() if short else Raw(b"") for each in (said.version, said.capabilities, said.client_info)
     )
     repeated = _repeated(arrival.headers)
-    return Introduction(method, name, version, capabilities, client_info, caller, repeated)
+    return Introduction(method, name, version, capabilities, client_info, caller, repeated, share)
 
 
 def _repeated(headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from msgspec import Struct
 
 from only1mcp_kernel.gateway.clients.events import EventStream
-from only1mcp_kernel.gateway.clients.load import Load
+from only1mcp_kernel.gateway.clients.load import Share
 from only1mcp_kernel.gateway.clients.reading import subject
 from only1mcp_kernel.gateway.clients.rounds import Round
 from only1mcp_kernel.gateway.clients.sessions import Session
@@ -72,7 +72,7 @@ class LegacyRequest(Struct, eq=False):
     _said: Said
     _outlet: Sink | Answer
     """The answer to its POST where it came with one."""
-    _load: Load
+    _share: Share
     """It has been entered there."""
     _handler: Handler
     """Serves each further round of it."""
@@ -80,13 +80,6 @@ class LegacyRequest(Struct, eq=False):
     _rounds: int = 0
     _round: Round | None = None
     _progress: Decimal | None = None
-
-    def start(self, handler: Handler) -> None:
-        """Serve it, for the first time."""
-        exchange = self.exchange
-        exchange.origin = self
-        self._session.requests[self._message.id] = self
-        handler(exchange, self.done)
 
     @property
     def sink(self) -> Sink:
@@ -176,7 +169,7 @@ class LegacyRequest(Struct, eq=False):
         self._finished = True
         session = self._session
         session.requests.pop(self._message.id, None)
-        self._load.leave(session.caller.principal.id)
+        self._share.leave()
         self.exchange.origin = None
         if message:
             self._outlet.finish(message)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from weakref import WeakValueDictionary
+
+from msgspec import Struct
+
 
 class Load:
-    """Counts one kind of work by principal. Nothing is ever queued."""
+    """One kind of work, counted. Nothing is ever queued."""
 
-    __slots__ = ("_held", "each", "entered", "limit", "refused", "total")
+    __slots__ = ("_shares", "each", "entered", "limit", "refused", "total")
 
     def __init__(self, limit: int, each: int) -> None:
         self.limit = limit
@@ -17,25 +21,33 @@ class Load:
         self.entered = 0
         """Ever since the start."""
         self.refused = 0
-        self._held: dict[str, int] = {}
+        self._shares: WeakValueDictionary[str, Share] = WeakValueDictionary()
 
-    def enter(self, principal: str) -> bool:
-        """Whether there is room for one more of this principal's; then `leave` when it is over."""
-        held = self._held
-        mine = held.get(principal, 0)
-        if self.total >= self.limit or mine >= self.each:
-            self.refused += 1
+    def share(self, principal: str) -> Share:
+        """The principal's, which is one and the same for as long as anybody holds it."""
+        share = self._shares.get(principal)
+        if share is None:
+            share = self._shares[principal] = Share(self)
+        return share
+
+
+class Share(Struct, eq=False, weakref=True):
+    """One principal's part of a load. Whoever has entered keeps it until they `leave`."""
+
+    load: Load
+    held: int = 0
+
+    def enter(self) -> bool:
+        """Whether there is room for one more; then `leave` when it is over."""
+        load = self.load
+        if load.total >= load.limit or self.held >= load.each:
+            load.refused += 1
             return False
-        self.total += 1
-        self.entered += 1
-        held[principal] = mine + 1
+        load.total += 1
+        load.entered += 1
+        self.held += 1
         return True
 
-    def leave(self, principal: str) -> None:
-        self.total -= 1
-        held = self._held
-        mine = held[principal]
-        if mine > 1:
-            held[principal] = mine - 1
-        else:
-            del held[principal]
+    def leave(self) -> None:
+        self.load.total -= 1
+        self.held -= 1

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from only1mcp_kernel.gateway.clients.load import Load
+from only1mcp_kernel.gateway.clients.load import Share
 from only1mcp_kernel.gateway.clients.sinks import Outlet, ResultPipe, malformed
 from only1mcp_kernel.protocol import modern
 from only1mcp_kernel.protocol.meta import Said
@@ -51,7 +51,7 @@ class ModernRequest(Struct, eq=False):
     exchange: Exchange
     _id: bytes
     _sink: Outlet
-    _load: Load
+    _share: Share
     """It has been entered there when it starts."""
     _on_end: Callable[[], None] | None = None
     _finished: bool = False
@@ -98,7 +98,7 @@ class ModernRequest(Struct, eq=False):
             return
         exchange = self.exchange
         self._finished = True
-        self._load.leave(exchange.caller.principal.id)
+        self._share.leave()
         if self._on_end is not None:
             self._on_end()
         exchange.origin = None

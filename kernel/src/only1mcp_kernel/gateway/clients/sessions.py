@@ -5,16 +5,14 @@ A session belongs to the process and to one principal. It pins no configuration:
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import secrets
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from only1mcp_kernel.gateway.clients.events import Attachment, Budget, EventStream, Journal
-from only1mcp_kernel.gateway.clients.load import Load
+from only1mcp_kernel.gateway.clients.load import Load, Share
 from only1mcp_kernel.gateway.clients.sinks import Sink
 from only1mcp_kernel.protocol.errors import Overload
 from only1mcp_kernel.protocol.legacy import UNASKED_LEVEL, Hello
@@ -51,20 +49,22 @@ class Session:
     __slots__ = (
         "_asked",
         "_held",
-        "_open_streams",
         "_progress",
         "_questions",
         "_streams",
+        "_streams_share",
+        "active",
         "alive",
         "asked_level",
         "caller",
         "channel",
         "id",
+        "idle_since",
         "journal",
         "log_level",
         "requests",
+        "share",
         "token",
-        "used",
     )
 
     def __init__(
@@ -75,7 +75,8 @@ class Session:
         principal: Principal,
         arrival: Arrival,
         budget: Budget,
-        streams: Load,
+        share: Share,
+        streams_share: Share,
     ) -> None:
         self.id = id
         self.token = token
@@ -97,11 +98,16 @@ class Session:
         """What it is to hear."""
         self.requests: dict[bytes, LegacyRequest] = {}
         """Under way, by the client's request id."""
-        self.used = 0.0
+        self.share = share
+        """Of what may be under way."""
+        self.active = True
+        """It was used since `Sessions.expire` looked."""
+        self.idle_since = 0.0
+        """On the event loop's clock, as `Sessions.expire` saw it."""
         self.channel: Sink | None = None
         """On a duplex transport: the way to the client."""
         self.journal = Journal(budget)
-        self._open_streams = streams
+        self._streams_share = streams_share
         self._streams: list[EventStream] = []
         """Over HTTP: what the client listens on, or may come back to; the newest last."""
         self._held: deque[bytes] | None = None
@@ -208,12 +214,9 @@ class Session:
         return attachment
 
     def _entered(self) -> Callable[[], None]:
-        if not self._open_streams.enter(self.caller.principal.id):
+        if not self._streams_share.enter():
             raise Overload("open streams")
-        return self._left
-
-    def _left(self) -> None:
-        self._open_streams.leave(self.caller.principal.id)
+        return self._streams_share.leave
 
     def _give_held(self, stream: EventStream) -> None:
         held, self._held = self._held, None
@@ -266,15 +269,16 @@ def _with_token(params: Json, token: bytes) -> Json:
 class Sessions:
     """The sessions of this process."""
 
-    def __init__(self, keys: KeyRing, streams: Load, ended: Callable[[Session], None]) -> None:
+    def __init__(
+        self, keys: KeyRing, requests: Load, streams: Load, ended: Callable[[Session], None]
+    ) -> None:
         self._keys = keys
+        self._requests = requests
         self._streams = streams
         self._budget = Budget()
         self._ended = ended
         self._sessions: dict[str, Session] = {}
         self._by_token: dict[str, Session] = {}
-        self.now: Callable[[], float] = time.monotonic
-        """The event loop's clock, once there is a session."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -286,11 +290,10 @@ class Sessions:
         """A new session; None when there are too many."""
         if len(self._sessions) >= MAX_SESSIONS:
             return None
-        self.now = asyncio.get_running_loop().time
         id = secrets.token_urlsafe(16)
         token = self._keys.seal(_PURPOSE, principal.id, [id])
-        session = Session(id, token, hello, principal, arrival, self._budget, self._streams)
-        session.used = self.now()
+        share, streams_share = self._requests.share(principal.id), self._streams.share(principal.id)
+        session = Session(id, token, hello, principal, arrival, self._budget, share, streams_share)
         self._sessions[id] = self._by_token[token] = session
         return session
 
@@ -299,7 +302,7 @@ class Sessions:
         session = self._by_token.get(token)
         if session is None or session.caller.principal.id != principal.id:
             return None
-        session.used = self.now()
+        session.active = True
         return session
 
     def by_id(self, id: str) -> Session | None:
@@ -311,11 +314,12 @@ class Sessions:
             session.end()
             self._ended(session)
 
-    def expire(self) -> None:
-        """Forget the sessions nobody came back to."""
-        now = self.now()
+    def expire(self, now: float) -> None:
+        """Forget the sessions nobody came back to. Called every now and then, with the event loop's time."""
         for session in list(self._sessions.values()):
-            if not session.listening and not session.requests and now - session.used > IDLE_SECONDS:
+            if session.active or session.listening or session.requests:
+                session.active, session.idle_since = False, now
+            elif now - session.idle_since > IDLE_SECONDS:
                 self.end(session)
 
     def close(self) -> None:
