@@ -6,7 +6,6 @@ unseen. Any other message is None here, and for `envelope` to read; what is read
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -52,7 +51,8 @@ _META = len(b',"_meta":')
 _RESULT = len(b'{"jsonrpc":"2.0","id":,"result":}')
 _BEGINS_ID = frozenset(b'"-0123456789')
 _SHORT = 80
-_known = lru_cache(4096)(text)
+_MAX_NAMES = 4096
+_names: dict[Json, str] = {}
 """Most names come again and again."""
 
 
@@ -67,14 +67,14 @@ def read_request(body: bytes) -> tuple[Envelope, Members] | None:
     id, method, params = bytes(read.id), read.method, read.params
     if id[0] not in _BEGINS_ID:
         return None
-    accounted = _REQUEST + len(id) + len(method)
     called = ""
+    accounted = _REQUEST + len(id) + len(method)
     if params.arguments is not _ABSENT:  # a call; of anything else, not everything would be accounted for
         name, arguments = bytes(params.name), bytes(params.arguments)
         members = {"name": name, "arguments": arguments}
         accounted += _CALL + len(name) + len(arguments)
-        if len(name) < _SHORT:
-            called = _known(name) or ""
+        known = _names.get(name)
+        called = _named(name) if known is None else known
         if params.meta is not _ABSENT:
             meta = members["_meta"] = bytes(params.meta)
             accounted += _META + len(meta)
@@ -92,6 +92,16 @@ def read_request(body: bytes) -> tuple[Envelope, Members] | None:
     if spaces and not _spaced(body, spaces, b"}}", members, id + method.encode()):
         return None
     return Envelope(id, method, name=called), members
+
+
+def _named(name: Json) -> str:
+    """The name as text, for next time, too; empty where that is for others to read."""
+    if len(name) >= _SHORT:
+        return ""
+    if len(_names) >= _MAX_NAMES:
+        _names.clear()
+    called = _names[name] = text(name) or ""
+    return called
 
 
 def _members(params: _Params) -> Members:

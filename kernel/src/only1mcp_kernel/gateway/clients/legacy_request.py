@@ -160,15 +160,15 @@ class LegacyRequest(Struct, eq=False):
             self._round.withdraw()
             self._round = None
         message: bytes | None
+        id = self._message.id
         if type(outcome) is Result and outcome.era == "legacy":  # as a rule
-            message = wire.RESPONSE % (self._message.id, outcome.raw)
+            message = wire.RESPONSE % (id, outcome.raw)
         else:
             message = self._written(outcome)
             if message is None:
                 return
         self._finished = True
-        session = self._session
-        session.requests.pop(self._message.id, None)
+        del self._session.requests[id]
         self._share.leave()
         self.exchange.origin = None
         if message:

@@ -74,7 +74,7 @@ class Attempts:
     def serve_with(self, attempt: Handler) -> Handler:
         """The handler of logical calls: it rejoins the call a retry comes back to, else picks an endpoint and has
         `attempt` (this server's own, with filters around it) serve it there."""
-        server, balancer, levels = self._server, self._balancer, self._levels
+        server, balancer, levels, call = self._server, self._balancer, self._levels, self._call
         direct = attempt == self.attempt
         at = self._begin if direct else _through(attempt)
 
@@ -98,11 +98,11 @@ class Attempts:
                 link is None
                 or not link.alive
                 or levels.wanted
-                or (exchange.log_level and caller.era == "modern")
+                or (caller.era == "modern" and exchange.log_level)
             ):
                 at(endpoint, exchange, done)
             else:  # as a rule
-                self._call(endpoint, link, exchange, done)
+                call(endpoint, link, exchange, done)
 
         return serve
 
@@ -197,26 +197,33 @@ class Attempts:
             link.users.add(caller.principal.id)
 
     def _call(self, endpoint: Endpoint, link: Link, exchange: Exchange, done: Done) -> None:
-        timeout, now, listings = self._timeout, self.now(), self._server.listings
-        if listings.left_out and exchange.target in listings.left_out and self.mirror(link, exchange):
+        timeout, now = self._timeout, self.now()
+        call = Call(self, endpoint, exchange, link, done, now, timeout)
+        if link.era == "modern" and not self._mirrors(call):
             done(Failure.of(INVALID_PARAMS, f"Unknown tool: {exchange.name}"))
             return
         endpoint.figures.in_flight += 1
         link.used = now
-        call = Call(self, endpoint, exchange, link, done, now, timeout)
         exchange.on_cancel = call.cancel
         if timeout:
             exchange.deadline = now + timeout
             if self._timer is None:
                 self._timer = self._loop.call_later(self._interval, self._look)
-        if link.era == "modern" and (listings.plans or exchange.param_headers):
-            call.mirror = self.mirror(link, exchange)
         if link.era != exchange.caller.era:
             call.start()
             return
         if tasks.concern(exchange):
             self._may_make_task(call)
         call.send()
+
+    def _mirrors(self, call: Call) -> bool:
+        """Have arguments repeated where that is asked for; False where the tool asks in a way that nobody can follow,
+        and must not be called."""
+        exchange, listings = call.exchange, self._server.listings
+        if not (listings.plans or listings.left_out or exchange.param_headers):
+            return True
+        call.mirror = self.mirror(call.link, exchange)
+        return call.mirror is None or exchange.target not in listings.left_out
 
     def _may_make_task(self, call: Call) -> None:
         """A task may be in the outcome."""

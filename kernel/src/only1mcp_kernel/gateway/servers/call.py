@@ -6,7 +6,7 @@ then the exchange ends with `InputRequired`, the call is parked, and a retry (a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
@@ -78,7 +78,7 @@ class Call(Struct, eq=False):
         """Send it, if it may be sent where server and client are of two eras."""
         refused = self._bad_retry()
         if refused is None:
-            self.send()
+            self._send_bridged()
         else:
             self.end(refused)
 
@@ -93,29 +93,29 @@ class Call(Struct, eq=False):
         return bridge.unvisited(exchange.answers, exchange.method) if exchange.answers else None
 
     def send(self) -> None:
-        """Send it."""
+        """Send it, within one era."""
         exchange, link = self.exchange, self.link
+        if exchange.progress_token is not None or type(exchange.as_sent) is not bytes:
+            self._send_bridged()
+            return
         self.id = id = next(link.ids)
-        method, dialect, meta, params = exchange.method, link.dialect, exchange.as_sent, exchange.params or {}
+        method, params = exchange.method, exchange.params or {}
         member = NAME_PARAM.get(method)
         name = None if member is None else encode(exchange.target)
-        if exchange.progress_token is None and link.era == exchange.caller.era and type(meta) is bytes:
-            # as a rule
-            headers = dialect.headers_for(method, name)
-            message = write_request(id, method, params, member, name)
-        else:
-            message, headers = self._bridged(id, {**params, **({member: name} if member and name else {})})
+        headers = link.dialect.headers_for(method, name)
         if self.mirror is not None:
-            fields = self.mirror.fields(params.get("arguments"))
-            if fields:
-                headers = {**headers, **fields}
-        link.send(id, message, headers, self)
+            headers = self.mirror.beside(headers, params)
+        link.send(id, write_request(id, method, params, member, name), headers, self)
 
-    def _bridged(self, id: int, params: Members) -> tuple[bytes, Mapping[str, str]]:
-        """The request where its `_meta` has to be another one than the client's."""
+    def _send_bridged(self) -> None:
+        """Send it with another `_meta` than the client's."""
         exchange, link = self.exchange, self.link
+        self.id = id = next(link.ids)
         method, caller, meta = exchange.method, exchange.caller, self._attempts.own_meta(self)
-        capabilities = caller.capabilities
+        params, capabilities = dict(exchange.params or {}), caller.capabilities
+        member = NAME_PARAM.get(method)
+        if member is not None:
+            params[member] = encode(exchange.target)
         if link.era != caller.era:
             capabilities = tasks.without(capabilities)
             if method == "tools/call":
@@ -125,11 +125,19 @@ class Call(Struct, eq=False):
                 params.pop("requestState", None)
         if exchange.progress_token is not None:
             meta = {**meta, "progressToken": b"%d" % id}
-        return link.dialect.request(id, method, params, meta, capabilities, exchange.log_level)
+        dialect = link.dialect
+        message, headers = dialect.request(id, method, params, meta, capabilities, exchange.log_level)
+        if self.mirror is not None:
+            headers = self.mirror.beside(headers, params)
+        link.send(id, message, headers, self)
 
     def _send_again(self) -> None:
-        if self._done is not None:  # else it was given up meanwhile
+        if self._done is None:  # it was given up meanwhile
+            return
+        if self.link.era == self.exchange.caller.era:
             self.send()
+        else:
+            self._send_bridged()
 
     @property
     def principal(self) -> str:

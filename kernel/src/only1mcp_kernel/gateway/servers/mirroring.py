@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from only1mcp_kernel.gateway.servers.listings import Listings
 from only1mcp_kernel.protocol import param_headers
-from only1mcp_sdk import Json
+from only1mcp_sdk import Members
 
 
 class Mirror:
@@ -23,13 +23,14 @@ class Mirror:
         self._sent = sent
         self._renewed = False
 
-    def fields(self, arguments: Json | None) -> Mapping[str, str]:
+    def beside(self, headers: Mapping[str, str], params: Members) -> Mapping[str, str]:
+        """The header fields of the request with these params, and what repeats its arguments."""
         plan = self._listings.plans.get(self._tool, ())
         if not plan and not self._sent:
-            return {}
+            return headers
         known = {each.name.lower() for each in plan}
         passed = {name: value for name, value in self._sent.items() if name not in known}
-        return {**passed, **param_headers.write(plan, arguments)}
+        return {**headers, **passed, **param_headers.write(plan, params.get("arguments"))}
 
     def renew(self, send: Callable[[], None]) -> bool:
         """The server refused the fields: list it again, then `send`. False when that was done before."""
