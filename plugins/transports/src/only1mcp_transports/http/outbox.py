@@ -1,7 +1,5 @@
 """Writes of many connections, one after the other, once everything that came in at one time has been looked at.
 
-For when there are many: who is alone writes at once.
-
 Reading, thinking and writing in turns for each message would have each drive the others out of the processor's caches,
 and wake whoever is written to for each message anew. Nothing waits longer than for what has come already.
 """

@@ -337,16 +337,13 @@ class Connection(asyncio.Protocol):
 
     def complete(self, data: bytes) -> None:
         """A whole answer."""
-        lane, answer = self.lane, self.answer
-        if self.transport is None:
+        lane, transport = self.lane, self.transport
+        if transport is None:
             return
-        if answer is None or not answer.route.posts:  # nobody else waits
-            self.write(data)
-        else:
-            outbox = lane.outbox
-            if not outbox.waiting:
-                outbox.flush_soon()
-            outbox.waiting.append((self.transport, data))
+        waiting = lane.outbox.waiting
+        if not waiting:
+            lane.outbox.flush_soon()
+        waiting.append((transport, data))
         if self._odd or self._serving or lane.ending:
             self.answered()
             return

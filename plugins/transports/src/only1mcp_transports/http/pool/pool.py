@@ -64,11 +64,14 @@ class Pool:
             known, head = self._requests.last
             if known is not headers:
                 head = self._requests.post(headers)
-            head = b"%b%d\r\n\r\n" % (head, len(message))
         except ValueError:
             self._refuse(taker)
             return
-        self._send(taker, head, message)
+        size = len(message)
+        if size > LARGE:
+            self._send(taker, b"%b%d\r\n\r\n" % (head, size), message)
+        else:
+            self._send(taker, b"%b%d\r\n\r\n%b" % (head, size, message))
 
     def get(self, last_id: bytes, headers: Mapping[str, str], taker: Taker) -> None:
         try:
@@ -76,7 +79,7 @@ class Pool:
         except ValueError:
             self._refuse(taker)
         else:
-            self._send(taker, head, b"")
+            self._send(taker, head)
 
     def delete(self, headers: Mapping[str, str], taker: Taker) -> None:
         try:
@@ -84,7 +87,7 @@ class Pool:
         except ValueError:
             self._refuse(taker)
         else:
-            self._send(taker, head, b"")
+            self._send(taker, head)
 
     async def close(self) -> None:
         self.idle.clear()
@@ -108,7 +111,8 @@ class Pool:
 
     # -- at work
 
-    def _send(self, taker: Taker, head: bytes, body: bytes) -> None:
+    def _send(self, taker: Taker, request: bytes, body: bytes = b"") -> None:
+        """On an idle connection, or a new one. A large body is not copied behind its head."""
         idle = self.idle
         while idle:
             wire = idle.pop()
@@ -116,23 +120,21 @@ class Pool:
             if transport is None or transport.is_closing():
                 continue
             wire.taker, taker.errand = taker, wire
-            if len(body) > LARGE:
-                wire.write(head, body)
-            elif len(self.wires) == len(idle) + 1:  # nothing else is under way
-                transport.write(head + body)
+            if body:
+                wire.write(request, body)
             else:
-                outbox = self._outbox
-                if not outbox.waiting:
-                    outbox.flush_soon()
-                outbox.waiting.append((transport, head + body))
+                waiting = self._outbox.waiting
+                if not waiting:
+                    self._outbox.flush_soon()
+                waiting.append((transport, request))
             return
-        self._open_one(taker, head, body)
+        self._open_one(taker, request, body)
 
-    def _open_one(self, taker: Taker, head: bytes, body: bytes) -> None:
+    def _open_one(self, taker: Taker, request: bytes, body: bytes) -> None:
         wire = Wire(self, taker)
         self.wires.add(wire)
         self._all_gone.clear()
-        task = self._context.spawn(self._open(wire, head, body), name=f"connecting to {self._target.host}")
+        task = self._context.spawn(self._open(wire, request, body), name=f"connecting to {self._target.host}")
         task.add_done_callback(partial(self._opened, wire))
         wire.opening = task
         if self._timer is None:
@@ -142,7 +144,7 @@ class Pool:
         """The request can't be sent, as its taker learns in a moment."""
         self._loop.call_soon(Wire(self, taker).refuse, unsendable(self.url))
 
-    async def _open(self, wire: Wire, head: bytes, body: bytes) -> None:
+    async def _open(self, wire: Wire, request: bytes, body: bytes) -> None:
         try:
             await self._opening.open(wire)
         except OSError as error:
@@ -155,7 +157,7 @@ class Pool:
             raise
         else:
             wire.opening = None
-            wire.write(head, body)
+            wire.write(request, body)
 
     def _opened(self, wire: Wire, task: asyncio.Task[None]) -> None:
         if task.cancelled():

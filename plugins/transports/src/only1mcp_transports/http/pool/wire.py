@@ -88,12 +88,12 @@ class Wire(asyncio.Protocol):
 
     # -- for the pool
 
-    def write(self, head: bytes, body: bytes) -> None:
+    def write(self, request: bytes, body: bytes) -> None:
         """The request. Nothing is sent where the connection was lost in the meantime, as its taker learns."""
         if self.transport is None or self.transport.is_closing():
             return
         self._uploading = self._odd = len(body) > LARGE
-        self.transport.writelines((head, body))
+        self.transport.writelines((request, body))
 
     def look(self, now: float, patience: int) -> None:
         """Called every now and then: give up what lasts too long, and be dropped after so many times idle."""
