@@ -52,11 +52,13 @@ def first_exchange(session: Session, message: Envelope, params: Members, said: S
         params.get("_meta", b""),
         session.caller,
         message.name or subject(message, params),
-        progress_token=bytes(said.progress_token) if said.progress_token else None,
-        log_level=session.log_level,  # a modern server has to be told with each request
     )
-    if said is not NOTHING and (said.capabilities or said.client_info or said.log_level or said.related_task):
-        exchange.meta = split(params["_meta"])  # it does not go on as it is
+    exchange.log_level = session.log_level  # a modern server has to be told with each request
+    if said is not NOTHING:
+        if said.progress_token:
+            exchange.progress_token = bytes(said.progress_token)
+        if said.capabilities or said.client_info or said.log_level or said.related_task:
+            exchange.meta = split(params["_meta"])  # it does not go on as it is
     return exchange
 
 

@@ -116,8 +116,14 @@ class Child:
     def _take(self, data: bytes) -> None:
         if self._over:  # what it still writes is taken from it, so that it can end
             return
-        for line in self._lines.feed(data):
-            self._take_line(line)
+        lines = self._lines
+        for line in lines.feed(data):
+            if self._ending is not None:  # one of them was its last
+                return
+            if line.startswith(b"{") and len(line) <= lines.limit:  # as a rule
+                self._inbox.received(line, None)
+            else:
+                self._take_odd_line(line)
         if self._ending is None and not self._held.cover(self._lines.held):
             self._wait_for_room(self._loop.time() + ROOM_PATIENCE)
 
@@ -150,14 +156,9 @@ class Child:
         self._take_stderr(self._stderr.rest())
         self._fail_when_all_ended()
 
-    def _take_line(self, line: bytes) -> None:
-        if self._over:
-            return
+    def _take_odd_line(self, line: bytes) -> None:
         if len(line) > self._lines.limit:
             self._fail(f"it sent a line of more than {self._lines.limit} bytes (max_line_bytes)")
-            return
-        if line.startswith(b"{"):  # as a rule
-            self._inbox.received(line, None)
             return
         text = line.strip()
         if text[:1] in (b"{", b"["):

@@ -60,7 +60,7 @@ class Connection(asyncio.Protocol):
         self.answer: Answer | None = None
         """To the request that is being served."""
         self.since = 0.0
-        """When it became the client's turn, on the event loop's clock; 0 while it is not."""
+        """When it became the client's turn last, on the event loop's clock; 0 where that does not matter."""
         self.held = False
         """Waits for aiohttp to be loaded."""
         self.lane = lane
@@ -265,13 +265,12 @@ class Connection(asyncio.Protocol):
         """Bring a request to the gate."""
         self._idle = False
         self._serving = True
-        self.since = 0.0
         arrival = place.arrival
         if arrival is None or arrival.peer != self._peer:
             arrival = place.arrival = Arrival(
                 "http", place.profile, head.headers, self._peer, False, place.context
             )
-        answer = self.answer = Answer(self, place.route, place.cors, not place.cors)
+        answer = self.answer = Answer(self, place.route, place.cors, place.plain)
         try:
             if head.posts:
                 route = place.route
@@ -283,6 +282,7 @@ class Connection(asyncio.Protocol):
                 place.route.posts.add(answer)
                 place.gate.end(arrival, answer)
             else:
+                self.since = 0.0  # there may be thousands of these, and nothing is to be looked after
                 answer.posting = place.gate.stream(arrival, answer)
                 answer.open_stream()
         except Exception:

@@ -61,6 +61,8 @@ class Place(Struct, eq=False):
     """What the URL asks for beside."""
     cors: Mapping[str, str]
     """The header fields of CORS that answers carry."""
+    plain: bool
+    """There are none of those."""
     log: logging.Logger
     arrival: Arrival | None = None
     """How the last request came in. The next one mostly comes in alike."""

@@ -157,7 +157,7 @@ class Lane:
         cors = passes(head, route.plain.rules)
         if cors is None or not route.plain.gate.has_profile(profile):
             return None
-        return Place(self.version, route, route.plain.gate, profile, context, cors, route.plain.log)
+        return Place(self.version, route, route.plain.gate, profile, context, cors, not cors, route.plain.log)
 
     def take(self, count: int) -> bool:
         """Whether a body of that many bytes may be collected; `give` it back afterwards."""
