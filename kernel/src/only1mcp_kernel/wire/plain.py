@@ -46,7 +46,7 @@ _result = msgspec.json.Decoder(_Result).decode
 # The bytes of compact JSON without what is in it.
 _REQUEST = len(b'{"jsonrpc":"2.0","id":,"method":""}')
 _PARAMS = len(b',"params":{}')
-_CALL = len(b',"params":{"name":,"arguments":}')
+_CALL = _REQUEST + len(b',"params":{"name":,"arguments":}')
 _META = len(b',"_meta":')
 _RESULT = len(b'{"jsonrpc":"2.0","id":,"result":}')
 _BEGINS_ID = frozenset(b'"-0123456789')
@@ -67,31 +67,43 @@ def read_request(body: bytes) -> tuple[Envelope, Members] | None:
     id, method, params = bytes(read.id), read.method, read.params
     if id[0] not in _BEGINS_ID:
         return None
-    called = ""
-    accounted = _REQUEST + len(id) + len(method)
-    if params.arguments is not _ABSENT:  # a call; of anything else, not everything would be accounted for
-        name, arguments = bytes(params.name), bytes(params.arguments)
-        members = {"name": name, "arguments": arguments}
-        accounted += _CALL + len(name) + len(arguments)
-        known = _names.get(name)
-        called = _named(name) if known is None else known
-        if params.meta is not _ABSENT:
-            meta = members["_meta"] = bytes(params.meta)
-            accounted += _META + len(meta)
-    elif params is _NO_PARAMS:
-        members = {}
-    elif params.meta is not _ABSENT and params.name is _ABSENT and params.uri is _ABSENT:  # a list, for one
-        meta = bytes(params.meta)
-        members = {"_meta": meta}
-        accounted += _PARAMS + _META - 1 + len(meta)
+    name, arguments, meta = bytes(params.name), bytes(params.arguments), bytes(params.meta)
+    if not (name and arguments):
+        return _other(body, id, method, params, meta)
+    # A call; of anything else that has both, not everything would be accounted for.
+    spaces = len(body) - _CALL - len(id) - len(method) - len(name) - len(arguments)
+    if meta:
+        spaces -= _META + len(meta)
+        members = {"name": name, "arguments": arguments, "_meta": meta}
     else:
-        members = _members(params)
-        accounted += _PARAMS + sum(len(key) + len(value) + 4 for key, value in members.items())
-        accounted -= 1 if members else 0  # there is one comma less than there are members
-    spaces = len(body) - accounted
-    if spaces and not _spaced(body, spaces, b"}}", members, id + method.encode()):
+        members = {"name": name, "arguments": arguments}
+    if spaces and not _spaced(body, spaces, arguments, b"}}", id + method.encode() + name + meta):
         return None
-    return Envelope(id, method, name=called), members
+    known = _names.get(name)
+    return Envelope(id, method, name=_named(name) if known is None else known), members
+
+
+def _other(
+    body: bytes, id: Json, method: str, params: _Params, meta: Json
+) -> tuple[Envelope, Members] | None:
+    """What is no call."""
+    spaces = len(body) - _REQUEST - len(id) - len(method)
+    members: Members = {}
+    rest = meta
+    if params is _NO_PARAMS:
+        pass
+    elif params.uri is _ABSENT and params.name is _ABSENT and meta:  # a list, for one
+        members = {"_meta": meta}
+        spaces -= _PARAMS + _META - 1 + len(meta)  # there is one comma less than there are members
+    else:
+        named = {"name": params.name, "uri": params.uri, "_meta": params.meta}
+        members = {key: bytes(value) for key, value in named.items() if value is not _ABSENT}
+        rest = b"".join(members.values())
+        spaces -= _PARAMS + sum(len(key) + len(b'"":,') for key in members) + len(rest)
+        spaces += 1 if members else 0
+    if spaces and not _spaced(body, spaces, b"", b"}}", id + method.encode() + rest):
+        return None
+    return Envelope(id, method), members
 
 
 def _named(name: Json) -> str:
@@ -104,11 +116,6 @@ def _named(name: Json) -> str:
     return called
 
 
-def _members(params: _Params) -> Members:
-    named = {"name": params.name, "uri": params.uri, "arguments": params.arguments, "_meta": params.meta}
-    return {key: bytes(value) for key, value in named.items() if value is not _ABSENT}
-
-
 def read_result(body: bytes) -> tuple[int, Json] | None:
     """The number that a request of ours had, and its result."""
     if not (body.isascii() or _is_text(body)):
@@ -119,7 +126,7 @@ def read_result(body: bytes) -> tuple[int, Json] | None:
         return None
     id, result = read.id, bytes(read.result)
     accounted = _RESULT + len(b"%d" % id) + len(result)
-    if accounted != len(body) and not _spaced(body, len(body) - accounted, b"}", {"": result}, b""):
+    if accounted != len(body) and not _spaced(body, len(body) - accounted, result, b"}", b""):
         return None
     return id, result
 
@@ -149,15 +156,10 @@ _call = b'{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%b,"ar
 _call_with_meta = _call[:-2] + b',"_meta":%b}}'
 
 
-def _spaced(body: bytes, spaces: int, end: bytes, members: Members, rest: bytes) -> bool:
-    """Whether so many spaces are all that is in it besides these members, the rest, and what goes around them. Quick,
-    and no often enough; yes is certain."""
-    body = body.removesuffix(end)
-    last = b""  # usually the largest: its own spaces need not be looked at
-    for each in members.values():
-        if len(each) > len(last) and body.endswith(each):
-            rest, last = rest + last, each
-        else:
-            rest += each
-    spaces += rest.count(b" ")
-    return body.count(b" ", 0, len(body) - len(last)) == spaces
+def _spaced(body: bytes, spaces: int, last: bytes, end: bytes, others: bytes) -> bool:
+    """Whether so many spaces are all that is in it besides its parts and what goes around them: `last` is where it
+    ends but for `end`, as a rule, and the others come before. Quick, and no often enough; yes is certain."""
+    tail = len(body) - len(end)
+    if body.endswith(last, 0, tail) and body.endswith(end):  # usually the largest: its own spaces need no count
+        return body.count(b" ", 0, tail - len(last)) == spaces + others.count(b" ")
+    return body.count(b" ") == spaces + others.count(b" ") + last.count(b" ")
