@@ -62,6 +62,7 @@ class Listings:
         self._fetching: dict[Variant, asyncio.Task[None]] = {}
         self._wanted: dict[Variant | None, float] = {}
         """When each variant was first asked for; None for the server's first answer of all."""
+        self._now = asyncio.get_running_loop().time
         self._listed_at: dict[Variant, float] = {}
         self.unannounced: set[Variant] = set()
         """The variants of whose changes the server does not tell."""
@@ -72,8 +73,8 @@ class Listings:
 
     def variant(self, caller: Caller) -> Variant:
         """Which of the catalogues this caller sees."""
-        endpoint = next(iter(self._reachable()), None)
-        era = endpoint.era_for(caller) if endpoint is not None else None
+        reachable = self._reachable()
+        era = reachable[0].era_for(caller) if reachable else None
         return era or caller.era, caller.capabilities.group
 
     def current(self, caller: Caller) -> Catalogue | None:
@@ -124,8 +125,10 @@ class Listings:
         """Somebody lists: a server that does not tell of changes is listed again, unless that was done just now. What
         is new is announced."""
         variant = self.variant(caller)
-        age = asyncio.get_running_loop().time() - self._listed_at.get(variant, 0.0)
-        if variant in self.unannounced and variant in self.fetched and age > REVISIT_SECONDS:
+        listed_at = self._listed_at.get(variant)
+        if listed_at is None or self._now() - listed_at <= REVISIT_SECONDS:  # as a rule
+            return
+        if variant in self.unannounced and variant in self.fetched:
             self.fetch(caller)
 
     def known(self) -> list[Catalogue]:
@@ -192,7 +195,7 @@ class Listings:
             self.unannounced.add(variant)
         self._plan()
         self._listed_at.pop(variant, None)
-        self._listed_at[variant] = asyncio.get_running_loop().time()
+        self._listed_at[variant] = self._now()
         while len(self._listed_at) > MAX_FETCHED:  # clients declare what they like
             oldest = next(iter(self._listed_at))
             del self._listed_at[oldest]
