@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=1, help="length of a burst")
     parser.add_argument("--only", nargs="+", default=[""], help="cells whose names begin so")
     parser.add_argument("--peers", action="store_true", help="other proxies for MCP, too")
-    parser.add_argument("--half", type=int, default=9, help="runs at half of full load, of three seconds")
+    parser.add_argument("--half", type=int, default=15, help="runs at half of full load, of a second")
     parser.add_argument("--idle", action=argparse.BooleanOptionalAction, default=True, help="memory at rest")
     parser.add_argument("--starts", type=int, default=10, help="starts that are timed")
     parser.add_argument("--out", type=Path, default=ROOT / ".cache" / "bench" / "report.json")
@@ -91,16 +91,18 @@ def loaded(options: argparse.Namespace, folder: Path, report: dict[str, Any]) ->
         seen = measure(cells, targets, options.rounds, options.seconds, folder)
         report["load"] = rows(seen)
         print_table([{k: v for k, v in row.items() if k != "bursts"} for row in report["load"]])
-        full = [
-            r["per_second"] for r in report["load"] if (r["cell"], r["target"]) == ("call c64", "only1mcp")
-        ]
-        paced = [targets[name] for name in ("nginx", "only1mcp") if name in targets]
-        runs = half_load(paced, full[0] / 2, options.half, 3, folder) if full else []
+        half = {r["target"]: r["per_second"] / 2 for r in report["load"] if r["cell"] == "call c64"}
+        runs: list[dict[str, Any]] = []
+        if half:
+            ours = half["only1mcp"]
+            paces = [("nginx", half["nginx"]), ("nginx", ours), ("floor", ours), ("only1mcp", ours)]
+            runs = half_load([(targets[name], rate) for name, rate in paces], options.half, 1, folder)
+            print_table(runs)
     report["half_load"] = runs
-    if runs:
-        print_table(runs)
-    ours, theirs = p99(runs, "only1mcp"), p99(runs, "nginx")
-    return list(judged(seen, ours / theirs if ours and theirs else None))
+    tails = (
+        [p99(runs, "only1mcp", ours, "nginx", rate) for rate in (half["nginx"], ours)] if half else [None] * 2
+    )
+    return list(judged(seen, *tails))
 
 
 def idle(folder: Path) -> list[Verdict]:

@@ -121,8 +121,8 @@ REST_MIB = 57
 """60 MB."""
 
 
-def judged(seen: Seen, half_load: float | None) -> Iterator[Verdict]:
-    """`half_load` is the p99 under half load to that of nginx."""
+def judged(seen: Seen, half_of_each: float | None, half_of_ours: float | None) -> Iterator[Verdict]:
+    """The p99 to that of nginx with half of what each of the two can answer, and with half of what the gateway can."""
     for bar in BARS:
         yield bar.judged(seen)
     ours = seen.get((PEERS.name, "only1mcp"), [])
@@ -132,6 +132,7 @@ def judged(seen: Seen, half_load: float | None) -> Iterator[Verdict]:
         if cell == PEERS.name and name != "only1mcp"
     ]
     yield Verdict("calls per second to the fastest peer's", min(times, default=None), 10, "at least")
-    yield Verdict("p99 at half of full load to nginx's", half_load, 2.0)
+    yield Verdict("p99 to nginx's, each at half of its full load", half_of_each, 2.0)
+    yield Verdict("p99 to nginx's, both at half of the gateway's", half_of_ours, 2.0)
     resident = [b.resident_kib for (_, name), bursts in seen.items() if name == "only1mcp" for b in bursts]
     yield Verdict("memory after load", max(resident) / 1024 if resident else None, RESIDENT_MIB, unit=" MiB")

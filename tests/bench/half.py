@@ -1,5 +1,5 @@
-"""Latency at half of full load: requests come at a steady pace, as many to each target as half of what the gateway can
-answer. The generator is `pace.c`, as wrk sends a request only when another was answered."""
+"""Latency at half of full load: requests come at a steady pace, half as many as the target can answer, or as the
+gateway can. The generator is `pace.c`, as wrk sends a request only when another was answered."""
 
 from __future__ import annotations
 
@@ -40,17 +40,21 @@ def paced(target: Target, rate: float, seconds: int, folder: Path) -> dict[str, 
 
 
 def half_load(
-    targets: Sequence[Target], rate: float, rounds: int, seconds: int, folder: Path
+    paces: Sequence[tuple[Target, float]], rounds: int, seconds: int, folder: Path
 ) -> list[dict[str, Any]]:
-    """Runs of all targets in turn."""
+    """Runs of all targets, each with the requests per second it is sent, in turn."""
     return [
         paced(target, rate, seconds, folder)
         for turn in range(rounds)
-        for target in (targets if turn % 2 else reversed(targets))
+        for target, rate in (paces if turn % 2 else reversed(paces))
     ]
 
 
-def p99(runs: Sequence[dict[str, Any]], target: str) -> float | None:
-    """The median over the runs of a target, in microseconds."""
-    seen = [run["p99"] for run in runs if run["target"] == target]
-    return statistics.median(seen) if seen else None
+def p99(runs: Sequence[dict[str, Any]], target: str, rate: float, to: str, to_rate: float) -> float | None:
+    """The median of the ratios of runs of the same round."""
+    seen = [
+        [run["p99"] for run in runs if (run["target"], run["rate"]) == wanted]
+        for wanted in ((target, round(rate)), (to, round(to_rate)))
+    ]
+    ratios = [ours / theirs for ours, theirs in zip(*seen, strict=True)]
+    return statistics.median(ratios) if ratios else None

@@ -35,6 +35,7 @@ ANSWERS: dict[str, Answer] = {
     "roots/list": lambda params: ROOTS,
 }
 CAPABLE: dict[str, Any] = {"elicitation": {"form": {}, "url": {}}, "sampling": {"tools": {}}}
+PROFILES = {"default": {}, "searched": {"context": {"use": "search"}}}
 COMBINATIONS = [(server, transport) for server in ("legacy", "modern") for transport in ("http", "stdio")]
 
 
@@ -47,7 +48,7 @@ def front(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("bridge")
     with (
         raw_server("bothways", transport, eras, folder) as server,
-        Gateway(folder / "gateway", {"servers": {"bothways": server.entry()}}) as gateway,
+        Gateway(folder / "gateway", {"servers": {"bothways": server.entry()}, "profiles": PROFILES}) as gateway,
     ):
         gateway.era = eras
         yield gateway.start()
@@ -167,6 +168,23 @@ async def test_cancelling(front: Gateway, era: Era) -> None:
         if era == "legacy":
             params = {"requestId": peer._ids, "reason": "enough"}
             await peer.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
+        calling.cancel()
+        await asyncio.wait([calling])
+        await eventually(lambda: peer.call("ended"), lambda ended: name in said(ended))
+
+
+@both
+async def test_cancelling_a_wrapped_call(front: Gateway, era: Era) -> None:
+    name = f"wrapped-{era}"
+    async with client(front, era) as peer, opened(HttpPeer(f"{front.url}/searched", era)) as other:
+        calling = asyncio.create_task(
+            other.call("tool_call", {"name": "slow", "arguments": {"name": name}}),
+        )
+        await asyncio.sleep(0.5)
+        if era == "legacy":
+            params = {"requestId": other._ids, "reason": "enough"}
+            await other.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
+        assert not calling.done()
         calling.cancel()
         await asyncio.wait([calling])
         await eventually(lambda: peer.call("ended"), lambda ended: name in said(ended))

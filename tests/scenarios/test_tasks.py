@@ -106,6 +106,23 @@ async def research(peer: Peer, prefix: str) -> tuple[str, list[str], Any]:
     return id, [*states, (await peer.value("tasks/get", {"taskId": id}))["status"]], result
 
 
+async def test_a_tool_that_needs_a_task_stays_as_it_is_among_searched_ones(folder: Path) -> None:
+    if reason := why_missing("node", "servers"):
+        pytest.skip(reason)
+    config = {"servers": {"a": EVERYTHING}, "profiles": {"default": {"context": {"use": "search"}}}}
+    with Gateway(folder, config) as gateway:
+        gateway.start()
+        async with opened(Window(gateway.url, "legacy", Runner().answers)) as window:
+            async with asyncio.timeout(20):
+                while len(listed := await window.entries("tools")) != 5:
+                    await asyncio.sleep(0.1)
+            assert "simulate-research-query" in str(listed)
+            _, states, _ = await research(window, "")
+            assert states == ["working", "input_required", "completed"]
+            wrapped = {"name": "simulate-research-query", "arguments": {"topic": "python"}}
+            assert "simulate-research-query" in str(await window.call("tool_call", wrapped))
+
+
 async def test_two_real_servers_run_tasks_that_ask(folder: Path) -> None:
     if reason := why_missing("node", "servers"):
         pytest.skip(reason)
