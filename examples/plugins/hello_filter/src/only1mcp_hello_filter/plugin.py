@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from fnmatch import fnmatchcase
+from fnmatch import translate
 
 from pydantic import Field
 
@@ -40,14 +41,15 @@ class Hello:
     place: Place = "server"
 
     def __init__(self, allow: Sequence[str], greeting: str) -> None:
-        self._allow = tuple(allow)
+        # Calls are many, and the list is one: what it means is worked out here.
+        self._allows = re.compile("|".join(map(translate, allow)) or "(?!)").match
         self._greeting = greeting
 
     def before(self, exchange: Exchange) -> Outcome | None:
-        name = exchange.name
-        if exchange.method != "tools/call" or any(fnmatchcase(name, pattern) for pattern in self._allow):
+        if exchange.method != "tools/call" or self._allows(exchange.name):
             return None
-        return Failure.of(NOT_ALLOWED, f"{self._greeting} The tool {name!r} is not open to calls here.")
+        problem = f"{self._greeting} The tool {exchange.name!r} is not open to calls here."
+        return Failure.of(NOT_ALLOWED, problem)
 
     def after(self, exchange: Exchange, outcome: Outcome) -> Outcome:
         return outcome
