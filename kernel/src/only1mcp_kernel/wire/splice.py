@@ -54,7 +54,7 @@ class Splice:
 
     def advance(self, piece: bytes, end: int) -> None:
         """The piece up to `end` belongs to the result, and that goes on. Raises `Malformed` where it does not."""
-        if self._in_string and piece.find(b"\\", 0, end) >= 0 and self._all_string(piece, end):
+        if self._in_string and self._stays_in_string(piece, end):
             return
         piece = self._without_escapes(piece if end == len(piece) else piece[:end])
         position = 0
@@ -67,17 +67,20 @@ class Splice:
                 self._in_string = not self._in_string
             position = stop + 1
 
-    def _all_string(self, piece: bytes, end: int) -> bool:
-        """Whether a string goes on from the beginning of the piece to its end: a decoder finds that out sooner than
-        anything else, if it does. False too where it can't tell."""
+    def _stays_in_string(self, piece: bytes, end: int) -> bool:
+        """Whether the string goes on from the beginning of the piece to its end. False too where it can't tell
+        quickly."""
         begin = 1 if self._escaped else 0
         stop = end
         while stop > begin and piece[stop - 1] == _BACKSLASH:
             stop -= 1
-        try:
-            _skip(b"".join((b'"', memoryview(piece)[begin:stop], b'"')))
-        except msgspec.DecodeError:
-            return False
+        if piece.find(b'"', 0, end) >= 0:
+            if piece.find(b"\\", 0, stop) < 0:
+                return False
+            try:  # a decoder finds that out sooner than anything else
+                _skip(b"".join((b'"', memoryview(piece)[begin:stop], b'"')))
+            except msgspec.DecodeError:
+                return False
         self._escaped = (end - stop) % 2 == 1
         return True
 
