@@ -35,7 +35,7 @@ ANSWERS: dict[str, Answer] = {
     "roots/list": lambda params: ROOTS,
 }
 CAPABLE: dict[str, Any] = {"elicitation": {"form": {}, "url": {}}, "sampling": {"tools": {}}}
-PROFILES = {"default": {}, "searched": {"context": {"use": "search"}}}
+PROFILES = {"profiles": {"default": {}, "searched": {"context": {"use": "search"}}}}
 COMBINATIONS = [(server, transport) for server in ("legacy", "modern") for transport in ("http", "stdio")]
 
 
@@ -48,7 +48,7 @@ def front(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("bridge")
     with (
         raw_server("bothways", transport, eras, folder) as server,
-        Gateway(folder / "gateway", {"servers": {"bothways": server.entry()}, "profiles": PROFILES}) as gateway,
+        Gateway(folder / "gateway", {"servers": {"bothways": server.entry()}, **PROFILES}) as gateway,
     ):
         gateway.era = eras
         yield gateway.start()
@@ -176,18 +176,18 @@ async def test_cancelling(front: Gateway, era: Era) -> None:
 @both
 async def test_cancelling_a_wrapped_call(front: Gateway, era: Era) -> None:
     name = f"wrapped-{era}"
-    async with client(front, era) as peer, opened(HttpPeer(f"{front.url}/searched", era)) as other:
-        calling = asyncio.create_task(
-            other.call("tool_call", {"name": "slow", "arguments": {"name": name}}),
-        )
+    async with opened(HttpPeer(f"{front.url}/searched", era)) as peer:
+        slow = {"name": "slow", "arguments": {"name": name}}
+        calling = asyncio.create_task(peer.call("tool_call", slow))
         await asyncio.sleep(0.5)
         assert not calling.done()
         if era == "legacy":
-            params = {"requestId": other._ids, "reason": "enough"}
-            await other.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
+            params = {"requestId": peer._ids, "reason": "enough"}
+            await peer.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
         calling.cancel()
         await asyncio.wait([calling])
-        await eventually(lambda: peer.call("ended"), lambda ended: name in said(ended))
+        ended = {"name": "ended", "arguments": {}}
+        await eventually(lambda: peer.call("tool_call", ended), lambda ended: name in said(ended))
 
 
 async def test_losing_the_connection_is_no_cancellation_for_a_session(front: Gateway) -> None:

@@ -160,6 +160,7 @@ def _spaced(body: bytes, spaces: int, last: bytes, end: bytes, others: bytes) ->
     """Whether so many spaces are all that is in it besides its parts and what goes around them: `last` is where it
     ends but for `end`, as a rule, and the others come before. Quick, and no often enough; yes is certain."""
     tail = len(body) - len(end)
-    if body.endswith(last, 0, tail) and body.endswith(end):  # usually the largest: its own spaces need no count
+    if body.endswith(last, 0, tail) and body.endswith(end):
+        # Usually it is the largest: its own spaces need not be counted.
         return body.count(b" ", 0, tail - len(last)) == spaces + others.count(b" ")
     return body.count(b" ") == spaces + others.count(b" ") + last.count(b" ")

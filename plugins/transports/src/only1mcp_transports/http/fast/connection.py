@@ -1,18 +1,19 @@
 """One TCP connection of a client: reads requests, serves the plain ones, and has aiohttp serve the others.
 
-The transport has this one protocol for good. What is not plain is passed on to a connection of aiohttp's, which is
+The transport has this one protocol for good. What is not plain is handed over to a connection of aiohttp's, which is
 given the same transport; while that is at work everything goes there, and once it rests and another request arrives it
-is let go. It is told from its private fields whether it rests: aiohttp has no other word for it.
+is let go.
 """
 
 from __future__ import annotations
 
 import asyncio
 import select
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from only1mcp_sdk import Arrival, Pipe, Source
 from only1mcp_transports.http.fast.answer import Answer, Chunks
+from only1mcp_transports.http.fast.handover import Handover
 from only1mcp_transports.http.fast.heads import END, MAX_HEAD, Head, Place, may_be_plain
 from only1mcp_transports.http.fast.response import closing
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 EARLY = 64 * 1024
 """Bytes of further requests that are taken in while one is being answered."""
-_SOON = 0.1
-"""Seconds in which aiohttp begins with a request it was given."""
 POURING = 512 * 1024
 """Bytes of a large answer that may wait to be sent."""
 
@@ -35,7 +34,7 @@ class Connection(asyncio.Protocol):
         "_body",
         "_chunks",
         "_eof",
-        "_general",
+        "_handover",
         "_head",
         "_idle",
         "_missing",
@@ -43,7 +42,6 @@ class Connection(asyncio.Protocol):
         "_paused",
         "_peer",
         "_rest",
-        "_rested",
         "_serving",
         "_source",
         "_stopped_reading",
@@ -85,10 +83,8 @@ class Connection(asyncio.Protocol):
         self._eof = False
         self._odd = False
         """Something came after the request at hand."""
-        self._general: Any = None
-        """aiohttp's connection, while it is in charge."""
-        self._rested = False
-        """What it was given last ended with a blank line: it holds no part of a head."""
+        self._handover: Handover | None = None
+        """While aiohttp is in charge."""
 
     # -- from the transport
 
@@ -103,9 +99,9 @@ class Connection(asyncio.Protocol):
         self.transport = None
         self._idle = False
         self.lane.lost(self)
-        general, self._general = self._general, None
-        if general is not None:
-            general.connection_lost(exc)
+        handover, self._handover = self._handover, None
+        if handover is not None:
+            handover.lost(exc)
         answer, self.answer = self.answer, None
         if answer is not None:
             answer.lost()
@@ -132,11 +128,12 @@ class Connection(asyncio.Protocol):
         self._read(data)
 
     def _read_on(self, data: bytes) -> None:
-        if self._general is not None:
-            if not self._takes_over(data):
+        if self._handover is not None:
+            if not self._handover.is_over(data):
                 self._to_general(data)
                 return
-            self._dismiss()
+            self._handover.dismiss()
+            self._handover = None
         if self._busy or not self.lane.open:
             self._wait_with(data)
         elif self._head is not None:
@@ -150,27 +147,16 @@ class Connection(asyncio.Protocol):
         transport = self.transport
         if transport is None or transport.get_extra_info("sslcontext") is not None:
             return False  # there are no halves with TLS
-        if self._general is not None:
-            return self.lane.ends_in_general(self._general) or self._ends_soon()
+        if self._handover is not None:
+            return self._handover.ended()
         if self.answer is not None:
             self.answer.probe()
         return self._busy or self.held
 
-    def _ends_soon(self) -> bool:
-        """Whether aiohttp may be about to serve what has come. (Or waits for the rest, which does not come.)"""
-        if self._rests():
-            return False
-        asyncio.get_running_loop().call_later(_SOON, self._end_general)
-        return True
-
-    def _end_general(self) -> None:
-        if self._general is not None and not self.lane.ends_in_general(self._general):
-            self._general.force_close()
-
     def pause_writing(self) -> None:
         self._paused = True
-        if self._general is not None:
-            self._general.pause_writing()
+        if self._handover is not None:
+            self._handover.pause_writing()
         if self._source is not None:
             self._source.pause()
         self.lane.waits(self)
@@ -178,8 +164,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._paused = False
         self.since = 0.0
-        if self._general is not None:
-            self._general.resume_writing()
+        if self._handover is not None:
+            self._handover.resume_writing()
         if self._source is not None:
             self._source.resume()
         if not self._busy:
@@ -331,7 +317,7 @@ class Connection(asyncio.Protocol):
             transport.resume_reading()
         self.since = lane.now
         self._odd = bool(self._rest)
-        self._idle = lane.open and self._general is None
+        self._idle = lane.open and self._handover is None
 
     # -- for answers
 
@@ -404,7 +390,7 @@ class Connection(asyncio.Protocol):
     @property
     def in_general(self) -> bool:
         """Whether aiohttp is in charge."""
-        return self._general is not None
+        return self._handover is not None
 
     def _to_general(self, data: bytes) -> None:
         self._idle = False
@@ -415,37 +401,18 @@ class Connection(asyncio.Protocol):
             transport.close()
             return
         self._rest = b""
-        if self._general is None:
-            self._general = self.lane.new_general()
-            self.held = self._general is None
-            if self.held:
+        if self._handover is None:
+            general = self.lane.new_general()
+            self.held = general is None
+            if general is None:
                 self.since = 0.0
                 self._wait_with(data)
                 return
-            self._general.connection_made(transport)
+            self._handover = Handover(general, self.lane, transport)
             if self._paused:
-                self._general.pause_writing()
-        self._rested = data.endswith(END)
+                self._handover.pause_writing()
         self.lane.waits(self)
-        self._general.data_received(data)
-
-    def _takes_over(self, data: bytes) -> bool:
-        return self._rested and self._rests() and data.startswith((b"POST ", b"GET ", b"DELETE "))
-
-    def _rests(self) -> bool:
-        """Whether aiohttp waits for a request, or for more of one."""
-        general = self._general
-        return (
-            general._waiter is not None
-            and general._current_request is None
-            and general._payload_parser is None
-            and not (general._messages or general._message_tail or general._upgraded or general._close)
-        )
-
-    def _dismiss(self) -> None:
-        general, self._general = self._general, None
-        general.transport = None  # else it would be closed
-        general.connection_lost(None)
+        self._handover.feed(data)
 
     # -- time
 
@@ -453,10 +420,8 @@ class Connection(asyncio.Protocol):
         """How long the client may take for what it has to do now; None when that is nothing."""
         if self._paused:
             return patience.reading
-        if self._general is not None:
-            if not self._rests():
-                return None
-            return patience.next_request if self._rested else patience.head
+        if self._handover is not None:
+            return self._handover.has(patience)
         if self._busy:
             return None
         if self._head is not None:
@@ -476,7 +441,7 @@ class Connection(asyncio.Protocol):
         transport = self.transport
         if transport is None:
             return
-        if self._paused or self._rest or self._general is not None:
+        if self._paused or self._rest or self._handover is not None:
             transport.abort()
             return
         if self._head is not None:
