@@ -1,6 +1,7 @@
 """Calls that wait for one another."""
 
 import asyncio
+import random
 
 from only1mcp_resilience.plugin import only1mcp_register_middleware
 from only1mcp_resilience.waiting_line import BUSY, WaitingLine
@@ -65,3 +66,46 @@ async def test_who_waits_too_long_is_refused_and_who_leaves_holds_up_nobody() ->
     first.cancel()
     server.go_on.set()
     assert isinstance(await line.serve(call(), server.serve), Result)
+
+
+async def test_places_come_back_whoever_gives_up_when() -> None:
+    line, chance = WaitingLine(3, 0.01), random.Random(1)
+    under_way = most = served = 0
+
+    async def serve(exchange: Exchange) -> Outcome:
+        nonlocal under_way, most, served
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            await asyncio.sleep(chance.random() * 0.004)
+        finally:
+            under_way -= 1
+        served += 1
+        return Result(b"{}", "modern")
+
+    async def client() -> None:
+        for _ in range(20):
+            task = asyncio.ensure_future(line.serve(call(), serve))
+            for _ in range(chance.choice([0, 1, 2, 3, 50])):
+                await asyncio.sleep(0)
+            if chance.random() < 0.5:
+                task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    await asyncio.gather(*[client() for _ in range(10)])
+    places = line._places["one"]
+    assert (places.free, len(places.waiting), most) == (3, 0, 3)
+    assert served > 50
+
+
+async def test_a_place_that_comes_too_late_goes_to_the_next() -> None:
+    line, server = WaitingLine(1, 5), Server()
+    first, second, third = (asyncio.ensure_future(line.serve(call(), server.serve)) for _ in range(3))
+    await asyncio.sleep(0.01)
+    line._places["one"].waiting[0].set_result(None)  # as `leave` does
+    line._places["one"].waiting.popleft()
+    second.cancel()
+    await asyncio.sleep(0.01)
+    assert server.under_way == 2, "the third one has it"
+    server.go_on.set()
+    await asyncio.gather(first, third)

@@ -47,7 +47,8 @@ class Passage:
         self.task: asyncio.Task[None]
 
     def __call__(self, exchange: Exchange) -> asyncio.Future[Outcome]:
-        self._give_up()
+        if self._inside is not None:
+            self._give_up()
         surrounding = self._surrounding
         inside = self._inside = surrounding.loop.create_future()
         if surrounding.whole:
@@ -64,11 +65,10 @@ class Passage:
 
     def _give_up(self) -> None:
         """Nobody waits any more for what is served further inside."""
-        if self._inside is not None:
-            self._inside = None
-            stop, self._exchange.on_cancel = self._exchange.on_cancel, self.cancel
-            if stop is not None:
-                stop("it is not wanted any more")
+        self._inside = None
+        stop, self._exchange.on_cancel = self._exchange.on_cancel, self.cancel
+        if stop is not None:
+            stop("it is not wanted any more")
 
     async def run(self) -> None:
         """Serve it."""
@@ -79,7 +79,8 @@ class Passage:
             outcome = CANCELLED
         except Exception as error:
             outcome = self._surrounding.fault(error)
-        self._give_up()
+        if self._inside is not None:
+            self._give_up()
         self._end(outcome)
 
     def _end(self, outcome: Outcome) -> None:
