@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -10,9 +11,11 @@ import time
 
 import pytest
 
+from only1mcp_sdk.flow import Budget
 from only1mcp_transports.stdio import family
 from only1mcp_transports.stdio.environment import build
-from only1mcp_transports.stdio.lines import Lines, as_line
+from only1mcp_transports.stdio.lines import Lines
+from only1mcp_transports.stdio.pipes import Outflow, PlainEnd
 from tests.plugins.transports.stdio.children import alive
 
 
@@ -51,9 +54,15 @@ def test_long_lines_take_linear_time() -> None:
     assert seconds(32_000) < 40 * seconds(2_000) + 0.05
 
 
-def test_a_message_becomes_one_line() -> None:
-    assert as_line(b'{"a":1}') == b'{"a":1}'
-    assert as_line(b'{\r\n"a":\r1\n}') == b'{  "a": 1 }'
+async def test_a_message_becomes_one_line() -> None:
+    theirs, ours = os.pipe()
+    out = Outflow(PlainEnd(ours), Budget(1 << 20), lambda: None)
+    out.send(b'{"a":1}')
+    out.send(b'{\r\n"a":\r1\n}')
+    out.close()
+    await asyncio.sleep(0)
+    assert os.read(theirs, 100) == b'{"a":1}\n{  "a": 1 }\n'
+    os.close(theirs)
 
 
 def test_the_environment_is_an_allow_list() -> None:

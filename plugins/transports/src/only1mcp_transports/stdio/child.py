@@ -17,7 +17,7 @@ from only1mcp_sdk import Context, Inbox
 from only1mcp_transports.large import Share
 from only1mcp_transports.stdio import family
 from only1mcp_transports.stdio.config import ConnectorConfig
-from only1mcp_transports.stdio.lines import Lines, as_line
+from only1mcp_transports.stdio.lines import Lines
 from only1mcp_transports.stdio.pipes import Inflow, Outflow, PlainEnd
 from only1mcp_transports.stdio.process import Process
 
@@ -95,7 +95,7 @@ class Child:
         input = self._input
         if self._over or input is None:
             return
-        if not input.send(as_line(message)):
+        if not input.send(message):
             self._loop.call_soon(self._inbox.ended, stream, NO_ROOM_FOR_OURS)
         elif input.unread > MAX_UNREAD:
             problem = f"it left more than {MAX_UNREAD >> 20} MiB of its input unread"

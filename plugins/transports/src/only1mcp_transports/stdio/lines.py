@@ -1,4 +1,4 @@
-"""Newline framing: messages out of a stream of bytes and into one, in time linear to their length."""
+"""Newline framing: messages out of a stream of bytes, in time linear to their length."""
 
 from __future__ import annotations
 
@@ -69,9 +69,3 @@ class Lines:
         if self._held.size > self.limit:
             lines.append(self.rest())
             self._skipping = True
-
-
-def as_line(message: bytes) -> bytes:
-    """A JSON text as one line, without its end. Line breaks in it are white space between its values (RFC 8259,
-    section 2); a lone carriage return is one of them, because some readers end a line there too."""
-    return message.replace(b"\n", b" ").replace(b"\r", b" ")

@@ -15,7 +15,7 @@ from only1mcp_sdk import Arrival, Context, Conversation, Gate, Listener
 from only1mcp_sdk.flow import Budget
 from only1mcp_transports.large import Share
 from only1mcp_transports.stdio.config import ListenerConfig
-from only1mcp_transports.stdio.lines import Lines, as_line
+from only1mcp_transports.stdio.lines import Lines
 from only1mcp_transports.stdio.pipes import Inflow, Outflow
 from only1mcp_transports.stdio.streams import end_of, hung_up, put_aside
 
@@ -68,7 +68,7 @@ class OnlyClient:
     def send(self, message: bytes) -> None:
         if self._outflow is None or self.finished.is_set():
             return
-        if not self._outflow.send(as_line(message)):
+        if not self._outflow.send(message):
             self._end()
 
     async def close(self) -> None:

@@ -162,10 +162,14 @@ class Outflow:
         self._loop.add_reader(self._end.descriptor, self._hung_up)
         self._end.watched()
 
-    def send(self, line: bytes) -> bool:
-        """A line, its end added. Ignored after the end. False when there is no room for it to wait in."""
+    def send(self, message: bytes) -> bool:
+        """A JSON text, as a line. Ignored after the end. False when there is no room for it to wait in.
+
+        Line breaks in it are white space between its values (RFC 8259, section 2); a lone carriage return is one of
+        them, because some readers end a line there too."""
         if self._closing:
             return True
+        line = message.replace(b"\n", b" ").replace(b"\r", b" ")
         unread = self.unread + len(line) + 1
         if unread > LARGE and not self._share.cover(unread):
             return False
